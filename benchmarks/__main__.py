@@ -1,0 +1,68 @@
+"""The command: runs the benchmarks that are named, prints a table each, writes JSON where asked."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measure import ROUNDS, Report, machine
+from convoy import environment
+
+NAMES = ("epoch", "dataset", "flow", "help")
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side-by-side measurements.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {' '.join(NAMES)} (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"counted rounds (default {ROUNDS})")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="torch's threads")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.names) - set(NAMES)):
+        parser.error(f"no benchmark is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
+    environment.quiet()
+    if {"epoch", "dataset"} & set(options.names or NAMES):
+        import torch
+
+        torch.set_num_threads(options.threads)  # the same for every side
+    screen, console = Console(stderr=True), Console()
+    facts = machine()
+    reports: dict[str, Report] = {}
+    for name in [name for name in NAMES if name in options.names or not options.names]:
+        with screen.status(name) as status:
+            report = import_module(f"benchmarks.{name}").run(
+                options.rounds, lambda text, name=name, status=status: status.update(f"{name}: {text}")
+            )
+        reports[name] = report
+        console.print(_table(report))
+        for note in report.notes:
+            console.print(f"  {note}", highlight=False, soft_wrap=True)
+        console.print()
+    line = (
+        f"{facts['cpu']}, {facts['cores']} cores (load {facts['load']} at the start), Python {facts['python']}, "
+        f"torch {facts['torch']}, Lightning {facts['lightning']}, {facts['date']}"
+    )
+    console.print(line, highlight=False, soft_wrap=True)
+    if options.json:
+        document = {"machine": facts, "reports": {name: report.plain() for name, report in reports.items()}}
+        options.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def _table(report: Report) -> Table:
+    table = Table(title=report.title, title_justify="left")
+    for number, column in enumerate(report.columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in report.rows:
+        table.add_row(*row)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,77 @@
+"""Rewrites the code dependencies of dvc.yaml: each stage depends on the modules that it imports.
+
+`make deps` calls this; tests/test_dvc_yaml.py compares. Plugins are loaded by name, which no import shows:
+the plugin that the parameters name is a templated dependency, and what any plugin of the kind imports is
+added.
+"""
+
+import sys
+from io import StringIO
+from pathlib import Path
+
+import grimp
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parent.parent
+PLUGINS = {
+    "ingest": ["source"],
+    "validate": ["source"],
+    "prepare": ["source"],
+    "train": ["model", "objective"],
+    "evaluate": ["model"],
+    "package": ["model"],
+}
+KINDS = {
+    "source": ("convoy.data.sources", "src/convoy/data/sources/${data.source}.py"),
+    "model": ("convoy.models", "src/convoy/models/${model.name}.py"),
+    "objective": ("convoy.training.objectives", "src/convoy/training/objectives/${objective.name}.py"),
+}
+
+
+def code_deps() -> dict[str, list[str]]:
+    """Stage -> paths of the code that it depends on, sorted, templates last."""
+    graph = grimp.build_graph("convoy", exclude_type_checking_imports=True, cache_dir=None)
+    stages = sorted(graph.find_children("convoy.stages"))
+    return {module.rpartition(".")[2]: _of_stage(graph, module) for module in stages}
+
+
+def _of_stage(graph: grimp.ImportGraph, module: str) -> list[str]:
+    wanted = {module} | graph.find_upstream_modules(module)
+    templates = []
+    for kind in PLUGINS.get(module.rpartition(".")[2], []):
+        package, template = KINDS[kind]
+        templates.append(template)
+        for plugin in graph.find_children(package):
+            if not plugin.rpartition(".")[2].startswith("_"):
+                wanted |= graph.find_upstream_modules(plugin)
+    return [*sorted(path for name in wanted if (path := _path(name))), *templates]
+
+
+def _path(module: str) -> str | None:
+    base = Path("src", *module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if (ROOT / path).is_file():
+            return path.as_posix() if (ROOT / path).read_text().strip() else None
+    raise FileNotFoundError(module)
+
+
+def is_code(dependency: str) -> bool:
+    return dependency.startswith("src/")
+
+
+def main() -> None:
+    yaml = YAML()
+    yaml.width = 200
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    path = ROOT / "dvc.yaml"
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    for stage, code in code_deps().items():
+        entry = document["stages"][stage]
+        entry["deps"] = [*(dep for dep in entry["deps"] if not is_code(dep)), *code]
+    text = StringIO()
+    yaml.dump(document, text)
+    path.write_text(text.getvalue(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""`convoy register` and `convoy registry`: bundles become versions; versions get and lose aliases."""
+
+from typing import Annotated, Any
+
+import typer
+
+from convoy.cli import _server
+
+app = typer.Typer(no_args_is_help=True, help="The registry of models: who is champion, and why.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[str, typer.Argument(help="Name of a registered model.")]
+
+
+def register(json: Json = False) -> None:
+    """Register the bundle that lies in artifacts/ and let the gate decide (exit 6 when it refuses)."""
+    from convoy.registry import register as registering
+    from convoy.registry import tracking
+
+    root, config = _server.project()
+    receipt = registering.register(root, config, tracking.sync(root, config))
+    if json:
+        _server.show_json(receipt.as_dict())
+    else:
+        new = "registered" if receipt.new else "was registered already"
+        typer.echo(f"{receipt.name} version {receipt.version} {new}: {receipt.status}")
+        typer.echo(f"  {receipt.verdict['reason']}")
+    refusal = receipt.refusal()
+    if refusal is not None:
+        raise refusal
+
+
+@app.command("list")
+def list_(
+    name: Annotated[str | None, typer.Argument(help="Only this model's versions.")] = None, json: Json = False
+) -> None:
+    """All versions of all models, with aliases and what the gate said."""
+    from convoy.registry import lookup
+
+    _, client = _server.reach()
+    names = [name] if name else lookup.model_names(client)
+    rows = [row for each in names for row in lookup.model_versions(client, each)]
+    if json:
+        _server.show_json(rows)
+        return
+    if not rows:
+        typer.echo("no model is registered yet; `convoy run` makes one")
+        return
+    _server.show_table(
+        ("model", "version", "aliases", "gate", "metric", "value", "registered", "commit"),
+        (
+            (
+                row["name"], row["version"], ", ".join(row["aliases"]), row["status"], row["metric"],
+                row["value"], _server.moment(row["created"]),
+                f"{row['commit'][:8]}{'+' if row['dirty'] else ''}",
+            )
+            for row in rows
+        ),
+    )  # fmt: skip
+
+
+@app.command()
+def show(
+    name: Model,
+    version: Annotated[str | None, typer.Argument(help="Version or @alias (default: @champion).")] = None,
+    json: Json = False,
+) -> None:
+    """One version: lineage, the gate's verdict with its numbers."""
+    from convoy.registry import lookup
+
+    _, client = _server.reach()
+    found = lookup.resolve(client, _reference(client, name, version))
+    row = lookup.show(client, found)
+    if json:
+        _server.show_json(row)
+        return
+    aliases = ", ".join(row["aliases"]) or "none"
+    typer.echo(f"{row['name']} version {row['version']} · aliases: {aliases} · {row['description']}")
+    if row["verdict"]:
+        typer.echo(f"{row['status']}: {row['reason']}")
+        _server.show_table(("gate", ""), _flat(row["verdict"]))
+    _server.show_table(("lineage", ""), row["lineage"].items())
+
+
+@app.command()
+def history(name: Model, json: Json = False) -> None:
+    """Every decision about a model's aliases, oldest first."""
+    from convoy.registry import lookup
+
+    _, client = _server.reach()
+    entries = lookup.history(client, name)
+    if json:
+        _server.show_json(entries)
+        return
+    _server.show_table(
+        ("#", "when", "who", "what", "alias", "from", "to", "why"),
+        (
+            (e["n"], e["when"], e["who"], e["action"], e["alias"], e["from"], e["to"], e["why"])
+            for e in entries
+        ),
+    )
+
+
+@app.command()
+def promote(
+    name: Model,
+    version: Annotated[str, typer.Argument(help="Version or @alias, as @challenger.")],
+    override: Annotated[str, typer.Option(help="Promote whatever the gate says, for this reason.")] = "",
+    json: Json = False,
+) -> None:
+    """Make a version champion, if the gate lets it (else exit 6)."""
+    from convoy.registry import client as connection
+    from convoy.registry import lookup, promotion
+
+    root, config = _server.project()
+    _, client = _server.reach()
+    with connection.lock(root, "registry"):
+        lookup.registered_model(client, name)
+        promotion.recover(client, name)
+        found = lookup.resolve(client, _reference(client, name, version))
+        verdict = promotion.promote(client, root, config, found, override)
+    if json:
+        _server.show_json({"name": name, "version": str(found.version), **verdict.as_dict()})
+    else:
+        typer.echo(f"{name} version {found.version} is champion: {verdict.reason}")
+
+
+@app.command()
+def rollback(
+    name: Model,
+    why: Annotated[str, typer.Option(help="The reason; it goes into the ledger.")] = "",
+    json: Json = False,
+) -> None:
+    """Make the champion before the present one champion again."""
+    from convoy.registry import client as connection
+    from convoy.registry import lookup, promotion
+
+    root, client = _server.reach()
+    with connection.lock(root, "registry"):
+        lookup.registered_model(client, name)
+        promotion.recover(client, name)
+        entry = promotion.rollback(client, name, why)
+    if json:
+        _server.show_json(entry)
+    else:
+        typer.echo(f"{name}: champion is version {entry['to']} again (was {entry['from']})")
+
+
+def _reference(client: Any, name: str, version: str | None) -> str:
+    """NAME/VERSION or NAME@ALIAS; without a version the champion, or the newest where there is none."""
+    from convoy.registry import lookup
+
+    if version is not None:
+        return f"{name}{version}" if version.startswith("@") else f"{name}/{version}"
+    rows = lookup.model_versions(client, name)
+    champion = next((row for row in rows if "champion" in row["aliases"]), None)
+    chosen = champion or next(iter(rows), None)
+    return f"{name}/{chosen['version']}" if chosen else f"{name}@champion"
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, object]]:
+    """Nested numbers as rows; texts that were shown before are left out."""
+    rows: list[tuple[str, object]] = []
+    for name, item in value.items():
+        if isinstance(item, dict):
+            rows += _flat(item, f"{prefix}{name}.")
+        elif name not in ("reason", "fix", "status", "final") and item not in (None, ""):
+            shown = " … ".join(f"{n:.4f}" for n in item) if isinstance(item, list) else item
+            rows.append((f"{prefix}{name}", shown))
+    return rows

@@ -1,0 +1,94 @@
+"""`convoy stage`: one stage, as dvc.yaml calls it, with what surrounds it: checks, locks, the mirror."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convoy import environment
+from convoy.errors import ConfigError, ConvoyError, ResourceError
+from convoy.layout import PARAMS, STATE
+
+if TYPE_CHECKING:
+    from convoy.config.schema import Config
+
+STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
+_MIRROR_SECONDS = 20.0  # how long the end of a training waits for its mirror
+
+
+def stage(name: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}.")]) -> None:
+    """Run one stage on the artifacts of those before it (what dvc.yaml calls)."""
+    from convoy import io
+    from convoy.cli.explain import explain
+    from convoy.pipeline.repro import failure_file
+
+    if name not in STAGES:
+        raise ConfigError(f"no stage is called {name!r}", fix=f"choose one of: {', '.join(STAGES)}")
+    root = environment.project_root()
+    os.chdir(root)
+    environment.apply(root)
+    failure = failure_file(name)
+    failure.unlink(missing_ok=True)
+    try:
+        _run(name, root)
+    except (ConvoyError, OSError) as error:
+        known = explain(error)
+        if known is not None:
+            io.write_json(failure, {"code": known.exit_code, "message": str(known)})
+        raise
+
+
+def _run(name: str, root: Path) -> None:
+    import importlib
+
+    from filelock import FileLock
+
+    from convoy.cli.watch import end_with_callers
+    from convoy.config.load import load
+
+    end_with_callers()
+    config = load(PARAMS)
+    locks = STATE / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    # A stage whose flow was killed may still be ending: it and its successor must not write side by side.
+    with FileLock(locks / f"stage-{name}.lock"):
+        main = importlib.import_module(f"convoy.stages.{name}").main
+        if name == "train":
+            _train(main, config)
+        else:
+            main(config)
+    if name == "evaluate":
+        _mirror_evaluation(root, config)
+
+
+def _train(main: Callable[..., None], config: "Config") -> None:
+    """Train with the MLflow mirror beside it: a process of its own, for which training never waits."""
+    mirrors: list[subprocess.Popen[Any]] = []
+
+    def watch(journal: Path) -> None:
+        command = [sys.executable, "-m", "convoy.registry.mirror", str(journal), "--parent", str(os.getpid()),
+                   "--experiment", config.tracking.experiment]  # fmt: skip
+        mirrors.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
+
+    try:
+        main(config, watch)
+    finally:
+        for mirror in mirrors:
+            try:
+                mirror.wait(_MIRROR_SECONDS)
+            except subprocess.TimeoutExpired:
+                typer.echo("MLflow does not answer; `convoy track sync` sends the journal later", err=True)
+
+
+def _mirror_evaluation(root: Path, config: "Config") -> None:
+    """The stage has done its work whether or not the tracking server answers."""
+    from convoy.registry import tracking
+
+    try:
+        tracking.sync(root, config)
+    except ResourceError as error:
+        typer.echo(f"{error}\n  `convoy track sync` sends the results later", err=True)

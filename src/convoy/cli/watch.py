@@ -1,0 +1,50 @@
+"""A stage ends with those who asked for it: a killed flow or DVC leaves no stage running behind its back."""
+
+import os
+import signal
+import threading
+import time
+
+from convoy.pipeline.repro import FLOW_PID
+
+_SECONDS = 1.0
+
+
+def end_with_callers() -> None:
+    """Send this process SIGTERM when the DVC process above it, or the flow that started that one, is gone."""
+    callers = _callers()
+    if callers:
+        threading.Thread(target=_watch, args=(callers,), name="watch-callers", daemon=True).start()
+
+
+def _callers() -> list[tuple[int, float]]:
+    """(pid, start time) of the flow, and of the processes above this one up to DVC's."""
+    import psutil
+
+    found = []
+    flow = os.environ.get(FLOW_PID)
+    if flow and psutil.pid_exists(int(flow)):
+        found.append(psutil.Process(int(flow)))
+    above = []
+    for process in psutil.Process().parents():
+        above.append(process)
+        if any(part.endswith("dvc") for part in process.cmdline()[:4]):
+            found += above
+            break
+    return [(process.pid, process.create_time()) for process in found]
+
+
+def _watch(callers: list[tuple[int, float]]) -> None:
+    import psutil
+
+    while True:
+        for pid, started in callers:
+            try:
+                process = psutil.Process(pid)
+                gone = process.create_time() != started or process.status() == psutil.STATUS_ZOMBIE
+            except psutil.NoSuchProcess:
+                gone = True
+            if gone:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+        time.sleep(_SECONDS)

@@ -1,0 +1,17 @@
+"""Where things lie in a project. dvc.yaml says the same to DVC; a test compares the two."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+ARTIFACTS = Path("artifacts")
+
+INGEST = ARTIFACTS / "ingest"  # samples.parquet, source.json
+VALIDATE = ARTIFACTS / "validate"  # samples.parquet, quarantine.csv, report.json
+SPLIT = ARTIFACTS / "split"  # samples.parquet, summary.json
+PREPARE = ARTIFACTS / "prepare"  # train/ val/ test/ (stores), preprocessor.json
+AUGMENT = ARTIFACTS / "augment"  # policy.json, preview.png, train/ (a store, when copies were asked for)
+TRAIN = ARTIFACTS / "train"  # model.safetensors, training.json, journal.jsonl, history.csv
+EVALUATE = ARTIFACTS / "evaluate"  # predictions.parquet, metrics.json, per_class.csv, confusion.csv, pictures
+BUNDLE = ARTIFACTS / "bundle"  # what is registered
+
+STATE = Path(".convoy")  # git-ignored: MLflow, Prefect, caches, checkpoints, live journals

@@ -1,0 +1,13 @@
+"""What a network is told about its data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Shape of one sample (channels, height, width) and the number of outputs."""
+
+    channels: int
+    height: int
+    width: int
+    outputs: int

@@ -1,0 +1,121 @@
+"""One stage of dvc.yaml run by DVC in a subprocess, and how it ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from convoy.io import read_json
+from convoy.layout import STATE
+
+FLOW_PID = "CONVOY_FLOW_PID"  # a stage ends itself when this process is gone
+_GRACE_SECONDS = 15.0
+
+# What DVC advises a person at a terminal; a flow's log has no use for it.
+_CHATTER = (
+    "To track the changes with git",
+    "git add ",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+    "Data and pipelines are up to date",
+)
+
+_running: set["subprocess.Popen[str]"] = set()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended: `code` is the stage's own exit code, None where a signal or a crash ended it."""
+
+    ran: bool
+    code: int | None
+    message: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+def failure_file(stage: str) -> Path:
+    """Where `convoy stage` leaves its error, which DVC's exit code does not carry. Below the root."""
+    return STATE / "failures" / f"{stage}.json"
+
+
+def repro(root: Path, stage: str, *, timeout: float, line: Callable[[str], None]) -> Outcome:
+    """`dvc repro --single-item STAGE` in a process group of its own.
+
+    Args:
+        timeout: seconds after which the group is ended.
+        line: receives each line of output as it comes.
+    """
+    failure = root / failure_file(stage)
+    failure.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    process = subprocess.Popen(
+        command,
+        cwd=root,
+        env={**os.environ, "PATH": path, FLOW_PID: str(os.getpid())},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    _running.add(process)
+    late = threading.Event()
+
+    def expire() -> None:
+        late.set()
+        _end_group(process)
+
+    timer = threading.Timer(timeout, expire)
+    timer.start()
+    ran = True
+    try:
+        assert process.stdout is not None
+        for text in process.stdout:
+            ran = ran and "didn't change, skipping" not in text
+            if text.strip() and not text.strip().startswith(_CHATTER):
+                line(text.rstrip())
+        process.wait()
+    except BaseException:
+        _end_group(process)
+        raise
+    finally:
+        _running.discard(process)
+        timer.cancel()
+        if process.stdout is not None:
+            process.stdout.close()
+    if process.returncode == 0:
+        return Outcome(ran=ran, code=0, message="")
+    if late.is_set():
+        return Outcome(ran=True, code=5, message=f"error 5: stage {stage} took longer than {timeout:g} s")
+    if failure.is_file():
+        record = read_json(failure)
+        return Outcome(ran=True, code=record["code"], message=record["message"])
+    return Outcome(ran=True, code=None, message=f"stage {stage} was ended from outside")
+
+
+def end_all() -> None:
+    """End every stage that this process runs: what a signal handler calls before it unwinds the stack."""
+    for process in list(_running):
+        _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """SIGTERM to the whole group, SIGKILL to what is left after a grace period."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(_GRACE_SECONDS)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+        return

@@ -1,0 +1,87 @@
+"""A temporary Prefect server on loopback that cannot outlive the process that started it."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from convoy.errors import ResourceError
+
+_START_SECONDS = 90.0
+_STOP_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """For `preexec_fn`: on Linux, the child gets SIGTERM when this process ends, however it ends."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def arrange() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return arrange
+
+
+@contextmanager
+def temporary_server(log: Path) -> Iterator[Callable[[], str]]:
+    """Start the server at once; the yielded function waits until it answers and returns its API address.
+
+    Raises (from the function):
+        ResourceError: it ended or did not answer; its log is named.
+    """
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--no-services", "--no-ui",
+               "--host", "127.0.0.1", "--port", str(port), "--log-level", "WARNING"]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=die_with_parent(),  # no threads run yet
+        )
+    try:
+        yield lambda: _wait(process, url, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> str:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310  # loopback
+                return url
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise ResourceError(
+        "the temporary Prefect server did not start",
+        where=str(log),
+        fix="read its log; `make clean-state` resets it",
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

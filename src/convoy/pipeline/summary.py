@@ -1,0 +1,122 @@
+"""The end of a pipeline run: MLflow brought up to date, the bundle registered, the result told."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convoy.io import read_json
+from convoy.layout import EVALUATE, TRAIN
+from convoy.registry import register, tracking
+from convoy.registry.client import connect
+from convoy.registry.register import Receipt
+
+if TYPE_CHECKING:
+    from convoy.config.schema import Config
+
+_SHOWN = ("accuracy", "macro_f1", "log_loss")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a pipeline run made.
+
+    Attributes:
+        metrics: of metrics.json.
+        run_name: of the MLflow run.
+        link: to the run in the MLflow UI; empty where no server is running.
+    """
+
+    receipt: Receipt
+    metrics: Mapping[str, Any]
+    training: Mapping[str, Any]
+    run_name: str
+    link: str
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 6 where the gate refused."""
+        refusal = self.receipt.refusal()
+        return refusal.exit_code if refusal else 0
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The result as label and value."""
+        test, intervals = self.metrics["test"], self.metrics["intervals"]
+        receipt = self.receipt
+        rows = [
+            (
+                f"test {name.replace('_', ' ')}",
+                f"{test[name]:.4f}  [{intervals[name][0]:.4f}, {intervals[name][1]:.4f}]",
+            )
+            for name in _SHOWN
+        ]
+        training = self.training
+        origin = f"{training['device']}, {training['precision']}, best of {training['epochs_run']} epochs"
+        rows += [
+            ("test samples", str(test["samples"])),
+            ("trained on", origin),
+            ("MLflow run", f"{self.run_name} ({receipt.run_id[:8]})"),
+            (
+                "model",
+                f"{receipt.name} version {receipt.version}{'' if receipt.new else ' (registered before)'}",
+            ),
+            ("gate", f"{receipt.status}: {receipt.verdict['reason']}"),
+        ]
+        if receipt.verdict.get("fix"):
+            rows.append(("to do", receipt.verdict["fix"]))
+        if self.link:
+            rows.append(("link", self.link))
+        return rows
+
+    @property
+    def markdown(self) -> str:
+        """The Prefect artifact."""
+        lines = ["| | |", "| --- | --- |", *(f"| {label} | {value} |" for label, value in self.rows())]
+        return (
+            f"# {self.receipt.name} {self.receipt.version}: {self.receipt.status}\n\n"
+            + "\n".join(lines)
+            + "\n"
+        )
+
+
+def conclude(root: Path, config: "Config") -> Result:
+    """Send what MLflow lacks, register the bundle, let the gate decide. Doing it twice changes nothing.
+
+    Raises:
+        IntegrityError: the bundle is not what it says.
+        ResourceError: the tracking server cannot be reached.
+    """
+    run_id = tracking.sync(root, config)
+    receipt = register.register(root, config, run_id)
+    run = connect(root).get_run(receipt.run_id)
+    uri = os.environ["MLFLOW_TRACKING_URI"]
+    link = (
+        f"{uri}/#/experiments/{run.info.experiment_id}/runs/{receipt.run_id}"
+        if uri.startswith("http")
+        else ""
+    )
+    return Result(
+        receipt, read_json(root / EVALUATE / "metrics.json"), read_json(root / TRAIN / "training.json"),
+        run.info.run_name, link,
+    )  # fmt: skip
+
+
+def show(result: Result) -> None:
+    """Print the table that ends `convoy run`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"{result.receipt.name} version {result.receipt.version}: {result.receipt.status}",
+        show_header=False,
+    )
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in result.rows():
+        table.add_row(label, value)
+    Console().print(table, highlight=False)
+    if not result.link:
+        Console().print(
+            "`make ui` opens the runs in MLflow · `convoy registry show` the lineage", highlight=False
+        )

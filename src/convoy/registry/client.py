@@ -1,0 +1,120 @@
+"""The one way to MLflow: quiet, behind a lock at first contact, with an error that says when it is away."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from filelock import FileLock
+
+from convoy.environment import default_tracking_uri, state_dir
+from convoy.errors import ResourceError
+
+_SETTINGS = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # convoy replays later; nobody waits minutes for a server
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def tracking_uri(root: Path | None) -> str:
+    """MLFLOW_TRACKING_URI, or the project's own SQLite database.
+
+    Raises:
+        ResourceError: neither is known.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    if given:
+        return given
+    if root is None:
+        raise ResourceError(
+            "no MLflow server is named",
+            fix="run this in a convoy project, or set MLFLOW_TRACKING_URI",
+        )
+    return default_tracking_uri(root)
+
+
+def connect(root: Path | None) -> Any:
+    """An MlflowClient that has reached its server; a new database gets its schema here, under a lock.
+
+    Args:
+        root: of the project; None outside of one.
+
+    Raises:
+        ResourceError: the server or database cannot be reached.
+    """
+    uri = tracking_uri(root)
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    database = database_file(uri)
+    if database is not None:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    with reached(uri), lock(root, "mlflow"):
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+    return client
+
+
+@contextmanager
+def reached(uri: str) -> Iterator[None]:
+    """Turn the failure to reach the server into a ResourceError that names it; others pass."""
+    import requests
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+    away = (requests.RequestException, sqlalchemy.exc.OperationalError, ConnectionError, TimeoutError)
+    try:
+        yield
+    except away as error:
+        raise _unreachable(uri, error) from error
+    except MlflowException as error:
+        temporary = error.error_code == "TEMPORARILY_UNAVAILABLE" or "API request to" in str(error)
+        cause = error.__cause__ or error.__context__
+        if temporary or isinstance(cause, away):
+            raise _unreachable(uri, error) from error
+        raise
+
+
+@contextmanager
+def lock(root: Path | None, name: str) -> Iterator[None]:
+    """Hold `.convoy/locks/NAME.lock`; outside of a project there is no such file and no lock."""
+    if root is None:
+        yield
+        return
+    folder = state_dir(root) / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        yield
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of a SQLite URI; None for any other."""
+    path = uri.removeprefix("sqlite:///")
+    return Path(path) if path != uri and path else None
+
+
+def shown(uri: str) -> str:
+    """A URI without its password."""
+    parts = urlsplit(uri)
+    if parts.password is None:
+        return uri
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}"))
+
+
+def _unreachable(uri: str, error: Exception) -> ResourceError:
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return ResourceError(
+        "the MLflow server cannot be reached",
+        where=f"{shown(uri)}: {first[:300]}",
+        fix="start it, or mend MLFLOW_TRACKING_URI; then `convoy track sync` sends what is missing",
+    )

@@ -1,0 +1,94 @@
+"""Golden samples: a few test pictures with the answers that torch gave, kept in the bundle.
+
+Every other way to predict (ONNX, pyfunc, the bundle's own program) must agree with them. They are stored as
+PNG of the prepared array, so a check goes the whole way: decoding, preprocessing, network, softmax.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from convoy.errors import IntegrityError
+from convoy.io import read_json, write_bytes, write_json
+
+FOLDER, INDEX = Path("golden"), "golden.json"
+COUNT = 16
+TOLERANCE = 1e-4
+
+
+def choose(target: NDArray[np.int64], count: int = COUNT) -> NDArray[np.int64]:
+    """Rows of up to `count` samples, spread over the classes: the first of each, then the second …"""
+    rank = np.zeros(len(target), np.int64)
+    for label in np.unique(target):
+        rows = np.flatnonzero(target == label)
+        rank[rows] = np.arange(len(rows))
+    order = np.lexsort((np.arange(len(target)), target, rank))
+    return np.sort(order[:count])
+
+
+def write(
+    bundle: Path,
+    images: NDArray[np.uint8],
+    ids: Sequence[str],
+    targets: Sequence[str],
+    probabilities: NDArray[np.float64],
+) -> None:
+    """Store the pictures and, last, their index with the expected probabilities."""
+    folder = bundle / FOLDER
+    samples = []
+    for number, (image, row) in enumerate(zip(images, probabilities, strict=True)):
+        name = f"{number:02d}.png"
+        write_bytes(folder / name, _png(image))
+        samples.append(
+            {
+                "file": name,
+                "id": ids[number],
+                "target": targets[number],
+                "probabilities": [round(float(value), 8) for value in row],
+            }
+        )
+    write_json(folder / INDEX, {"tolerance": TOLERANCE, "samples": samples})
+
+
+def read(bundle: Path) -> list[dict[str, Any]]:
+    """[{"file", "id", "target", "probabilities", "content"}], the content as PNG bytes."""
+    samples = read_json(bundle / FOLDER / INDEX)["samples"]
+    return [{**sample, "content": (bundle / FOLDER / sample["file"]).read_bytes()} for sample in samples]
+
+
+def check(
+    samples: Sequence[Mapping[str, Any]],
+    found: Sequence[Mapping[str, float]],
+    classes: Sequence[str],
+    way: str,
+) -> None:
+    """Compare answers with the expected ones.
+
+    Args:
+        found: one {class: probability} a sample.
+        way: how they were found, for the message ("ONNX", "pyfunc").
+
+    Raises:
+        IntegrityError: one differs by more than 1e-4; it names the sample.
+    """
+    for sample, answer in zip(samples, found, strict=True):
+        expected = np.asarray(sample["probabilities"])
+        difference = float(np.abs(expected - np.asarray([answer[name] for name in classes])).max())
+        if not difference <= TOLERANCE:
+            raise IntegrityError(
+                f"{way} and torch disagree by {difference:.2g} on a golden sample (allowed: {TOLERANCE:g})",
+                where=f"sample {sample['id']} ({FOLDER / sample['file']}, class {sample['target']})",
+                fix="build the bundle again (`convoy stage package`); if it stays, report the model's layers",
+            )
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    """(H, W, C) RGB or grey -> PNG bytes."""
+    pixels = image[:, :, 0] if image.shape[2] == 1 else image[:, :, ::-1]
+    done, content = cv2.imencode(".png", np.ascontiguousarray(pixels))
+    assert done
+    return content.tobytes()

@@ -1,0 +1,78 @@
+"""A network as ONNX bytes that depend on nothing but the network."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+INPUT, OUTPUT = "images", "logits"
+
+# Exporting tells, for every op of torchvision, that torchvision is not installed; nothing here needs it.
+_CHATTY = "torch.onnx._internal.exporter._registration"
+
+
+def export(network: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
+    """ONNX of a network that takes uint8 (N, H, W, C) and gives logits (N, classes); N is free.
+
+    The exporter notes stack traces, module paths and symbol numbers in the graph: they hold absolute paths
+    and change from folder to folder, so they are taken out.
+    """
+    example = torch.zeros((2, *image_shape), dtype=torch.uint8)
+    with _quiet(), torch.inference_mode():
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    model: Any = program.model_proto
+    _strip(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _strip(model: Any) -> None:
+    """Clear metadata_props and doc_string of a ModelProto and of everything in it."""
+    _clear(model)
+    for function in model.functions:
+        _strip_graph(function, values=function.value_info)
+    _strip_graph(model.graph, values=[*model.graph.input, *model.graph.output, *model.graph.value_info])
+    for tensor in model.graph.initializer:
+        _clear(tensor)
+
+
+def _strip_graph(graph: Any, values: Any) -> None:
+    _clear(graph)
+    for value in values:
+        _clear(value)
+    for node in graph.node:
+        _clear(node)
+        for attribute in node.attribute:
+            attribute.ClearField("doc_string")
+            held = [attribute.g] if attribute.HasField("g") else []
+            for inner in (*held, *attribute.graphs):
+                _strip_graph(inner, values=[*inner.input, *inner.output, *inner.value_info])
+
+
+def _clear(message: Any) -> None:
+    message.ClearField("doc_string")
+    message.ClearField("metadata_props")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger(_CHATTY)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,54 @@
+"""The bundle as an MLflow pyfunc model ("models from code": MLflow stores this file, not a pickle).
+
+It is copied into the bundle's `code/` and imports nothing of convoy: the predictor comes from the bundle.
+Input: a column `image` of encoded pictures (bytes; base64 in JSON). Output: `prediction`, `confidence` and
+a column `p:<class>` for each class.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+_MODULES = ("pixels", "predictor")
+
+
+def load_predictor(bundle: Path) -> Any:
+    """The bundle's own Predictor, from modules of its own, so that two bundles can live in one process."""
+    code = str(bundle / "code")
+    before = {name: sys.modules.pop(name) for name in _MODULES if name in sys.modules}
+    sys.path.insert(0, code)
+    try:
+        importlib.invalidate_caches()
+        return importlib.import_module("predictor").Predictor(bundle)
+    finally:
+        sys.path.remove(code)
+        for name in _MODULES:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
+
+
+class BundleModel(PythonModel):
+    def load_context(self, context: Any) -> None:
+        self._predictor = load_predictor(Path(context.artifacts["bundle"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        del context, params
+        answers = self._predictor.predict([bytes(picture) for picture in model_input["image"]])
+        columns = {
+            f"p:{name}": [a["probabilities"][name] for a in answers] for name in self._predictor.classes
+        }
+        return pd.DataFrame(
+            {
+                "prediction": [a["prediction"] for a in answers],
+                "confidence": [a["probabilities"][a["prediction"]] for a in answers],
+                **columns,
+            }
+        )
+
+
+set_model(BundleModel())

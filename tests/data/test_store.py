@@ -1,0 +1,149 @@
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convoy import io
+from convoy.data import store
+from convoy.data.store import Store
+from convoy.errors import IntegrityError
+
+
+def write(folder: Path, length: int = 6, finish: bool = True) -> None:
+    writer = store.create(folder, length, (4, 5, 3))
+    writer.images[:] = np.arange(length, dtype=np.uint8)[:, None, None, None]
+    writer.target[:] = np.arange(length) % 2
+    writer.id[:] = np.array([f"{n:032x}" for n in range(length)], dtype="S32")
+    if finish:
+        writer.finish()
+
+
+def test_a_batch_is_gathered_in_the_order_asked_for(tmp_path: Path) -> None:
+    write(tmp_path)
+    opened = Store.open(tmp_path, verify=True)
+    batch = opened[np.array([4, 1, 1])]
+    assert len(opened) == 6
+    assert batch["images"].shape == (3, 4, 5, 3)
+    assert batch["images"][:, 0, 0, 0].tolist() == [4, 1, 1]
+    assert batch["target"].tolist() == [0, 1, 1]
+    assert batch["id"][0] == b"0" * 31 + b"4"
+    assert type(batch["images"]) is np.ndarray
+    assert batch["images"].flags.writeable
+    assert not opened.images.flags.writeable
+
+
+def test_the_same_content_gives_the_same_bytes_and_digest(tmp_path: Path) -> None:
+    write(tmp_path / "one")
+    write(tmp_path / "two")
+    assert io.sha256_tree(tmp_path / "one") == io.sha256_tree(tmp_path / "two")
+    assert Store.open(tmp_path / "one").digest == Store.open(tmp_path / "two").digest
+    write(tmp_path / "three", length=5)
+    assert Store.open(tmp_path / "three").digest != Store.open(tmp_path / "one").digest
+
+
+def test_a_store_that_was_not_finished_is_none(tmp_path: Path) -> None:
+    write(tmp_path, finish=False)
+    with pytest.raises(IntegrityError, match=r"schema\.json is missing"):
+        Store.open(tmp_path)
+
+
+def test_a_store_that_is_written_again_is_none_until_it_is_finished(tmp_path: Path) -> None:
+    write(tmp_path)
+    store.create(tmp_path, 6, (4, 5, 3))
+    with pytest.raises(IntegrityError):
+        Store.open(tmp_path)
+
+
+def test_writing_again_never_writes_through_a_link_into_a_cache(tmp_path: Path) -> None:
+    write(tmp_path / "cache")
+    before = io.sha256_file(tmp_path / "cache/images.npy")
+    (tmp_path / "store").mkdir()
+    os.link(tmp_path / "cache/images.npy", tmp_path / "store/images.npy")
+    write(tmp_path / "store", length=3)
+    assert io.sha256_file(tmp_path / "cache/images.npy") == before
+
+
+@pytest.mark.parametrize("name", ["images", "target", "id"])
+def test_an_array_cut_short_is_refused(tmp_path: Path, name: str) -> None:
+    write(tmp_path)
+    path = tmp_path / f"{name}.npy"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(IntegrityError, match="array"):
+        Store.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["images", "target", "id"])
+def test_a_missing_array_is_refused(tmp_path: Path, name: str) -> None:
+    write(tmp_path)
+    (tmp_path / f"{name}.npy").unlink()
+    with pytest.raises(IntegrityError, match=r"array"):
+        Store.open(tmp_path)
+
+
+def test_an_array_of_another_shape_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    np.save(tmp_path / "images.npy", np.zeros((6, 4, 5, 1), np.uint8))
+    with pytest.raises(IntegrityError, match="schema says"):
+        Store.open(tmp_path)
+
+
+def test_pickled_arrays_are_never_loaded(tmp_path: Path) -> None:
+    write(tmp_path)
+    np.save(tmp_path / "target.npy", np.array([{}] * 6, dtype=object), allow_pickle=True)
+    with pytest.raises(IntegrityError):
+        Store.open(tmp_path)
+
+
+def test_a_flipped_byte_is_found_when_asked_for(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    Store.open(tmp_path)
+    with pytest.raises(IntegrityError, match="bytes"):
+        Store.open(tmp_path, verify=True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"arrays": {"images": 3}}'])
+def test_a_damaged_schema_is_refused(tmp_path: Path, text: str) -> None:
+    write(tmp_path)
+    (tmp_path / "schema.json").write_text(text, encoding="utf-8")
+    with pytest.raises(IntegrityError):
+        Store.open(tmp_path)
+
+
+def test_lengths_that_differ_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    schema = io.read_json(tmp_path / "schema.json")
+    schema["length"] = 7
+    io.write_json(tmp_path / "schema.json", schema)
+    with pytest.raises(IntegrityError, match="length"):
+        Store.open(tmp_path)
+
+
+def test_a_full_disk_is_an_error_before_anything_is_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        store.create(tmp_path, 6, (4, 5, 3))
+    assert error.value.errno == errno.ENOSPC
+
+
+def test_a_file_system_that_cannot_reserve_gets_zeros_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(handle: int, offset: int, size: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported)
+    write(tmp_path / "zeros")
+    monkeypatch.undo()
+    write(tmp_path / "reserved")
+    assert io.sha256_tree(tmp_path / "zeros") == io.sha256_tree(tmp_path / "reserved")

@@ -1,0 +1,3 @@
+from tests.registry import fixtures
+
+workshop = fixtures.workshop
