@@ -40,7 +40,7 @@ def test_every_recipe_is_accepted(repository: Path) -> None:
 
 def test_three_typos_give_three_suggestions_with_their_lines(params: Path) -> None:
     change(
-        params, ("epochs: 15", "epoch: 15"), ("    lr:", "    lrr:"), ("resize: stretch", "resize: strech")
+        params, ("epochs: 20", "epoch: 15"), ("    lr:", "    lrr:"), ("resize: stretch", "resize: strech")
     )
     with pytest.raises(ConfigError) as caught:
         load(params)
@@ -66,8 +66,8 @@ def test_an_error_inside_a_list_names_its_place(params: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("epochs: 15", "epochs: '15'", "train.epochs: input should be a valid integer, not '15'"),
-        ("epochs: 15", "epochs: 1", "schedule.warmup_epochs (1.0) must be less than epochs (1)"),
+        ("epochs: 20", "epochs: '15'", "train.epochs: input should be a valid integer, not '15'"),
+        ("epochs: 20", "epochs: 1", "schedule.warmup_epochs (1.0) must be less than epochs (1)"),
         ("val: 0.1", "val: 0.8", "leave less than a tenth to train on"),
         ("name: adamw", "name: adamm", "'adamm' is none of sgd, adam, adamw; did you mean 'adam'"),
         ("threads: auto", "threads: 0", "must be auto or a whole number of at least 1, not 0"),
@@ -89,10 +89,10 @@ def test_nesterov_without_momentum_is_an_impossible_combination(params: Path) ->
 
 
 def test_a_duplicate_key_is_refused_with_its_line(params: Path) -> None:
-    change(params, ("  epochs: 15\n", "  epochs: 15\n  epochs: 16\n"))
+    change(params, ("  epochs: 20\n", "  epochs: 20\n  epochs: 21\n"))
     with pytest.raises(ConfigError) as caught:
         load(params)
-    assert caught.value.where.endswith(f":{line_of(params, 'epochs: 16')}:3")
+    assert caught.value.where.endswith(f":{line_of(params, 'epochs: 21')}:3")
 
 
 @pytest.mark.parametrize(
