@@ -4,6 +4,7 @@
 migrated empty database.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,13 +18,15 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
-from convoy import io, layout
+from convoy import environment, io, layout
 from convoy.config.load import load
 from convoy.config.model import LeNet5Config
 from convoy.config.schema import Config
 from convoy.data import manifest, store
 from convoy.environment import default_tracking_uri
+from convoy.errors import ConvoyError
 from convoy.registry import client as connection
 from convoy.stages.package import package
 from convoy.training import journal, network
@@ -263,4 +266,30 @@ def _write_evaluation(root: Path, folder: Path, model: network.Network) -> None:
     io.write_text(folder / "per_class.csv", "class,precision\ndown,1.0\n")
 
 
-Registrar = Callable[[str], Any]
+@dataclass
+class Answer:
+    """What a command left: its output, its error output, and the error that `main` would render."""
+
+    out: str
+    err: str
+    error: BaseException | None
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def convoy(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command of the command line in this process; the environment is as before afterwards."""
+    from convoy.cli.app import app
+
+    for name, value in environment.variables(Path.cwd()).items():
+        monkeypatch.setenv(name, os.environ.get(name, value))  # so that what commands set is taken back
+
+    def run(*arguments: str) -> Answer:
+        result = CliRunner().invoke(app, [str(a) for a in arguments])
+        if result.exception is not None and not isinstance(result.exception, ConvoyError | SystemExit):
+            raise result.exception
+        return Answer(result.stdout, result.stderr, result.exception)
+
+    return run

@@ -154,7 +154,11 @@ def test_without_a_server_the_process_ends_well_and_logs_why(
     journal.append("end", status="FINISHED", reason="")
     away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     done = subprocess.run(
-        _command(journal, parent.pid), cwd=project.root, env={**os.environ, **away}, capture_output=True, check=False
+        _command(journal, parent.pid),
+        cwd=project.root,
+        env={**os.environ, **away},
+        capture_output=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     log = (project.root / ".convoy" / "logs" / "mirror.log").read_text()

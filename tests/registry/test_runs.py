@@ -122,10 +122,12 @@ def test_a_database_that_cannot_be_opened_is_an_error_that_names_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project.root / "folder.db").mkdir()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / 'folder.db'}")
-    with pytest.raises(ResourceError, match="cannot be reached") as caught:
-        connection.connect(project.root)
-    assert "folder.db" in caught.value.where
+    (project.root / "damaged.db").write_bytes(b"no database" * 100)
+    for name in ("folder.db", "damaged.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / name}")
+        with pytest.raises(ResourceError, match="cannot be reached") as caught:
+            connection.connect(project.root)
+        assert name in caught.value.where
 
 
 def test_without_project_and_server_there_is_nothing_to_connect_to(monkeypatch: pytest.MonkeyPatch) -> None:

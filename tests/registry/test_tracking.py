@@ -72,7 +72,9 @@ def test_what_the_mirror_has_sent_already_is_not_sent_again(project: Project) ->
     assert _history(project, run, "val_loss") == [(0, 1.1), (1, 0.55)]
 
 
-def test_the_evaluation_is_there_with_intervals_tables_and_parameters(project: Project, tmp_path: Path) -> None:
+def test_the_evaluation_is_there_with_intervals_tables_and_parameters(
+    project: Project, tmp_path: Path
+) -> None:
     run = _sync(project)
     metrics = run.data.metrics
     assert metrics["test_accuracy"] == 1.0
@@ -109,7 +111,9 @@ def test_dvcs_digest_of_the_raw_data_is_a_data_set_of_the_run(project: Project) 
     dvc = "outs:\n- md5: d41d8cd98f00b204e9800998ecf8427e.dir\n  path: toy\n"
     (project.root / "data" / "raw" / "toy.dvc").write_text(dvc)
     inputs = _sync(project).inputs.dataset_inputs
-    assert ("toy", "d41d8cd98f00b204e9800998ecf8427e.dir") in {(i.dataset.name, i.dataset.digest) for i in inputs}
+    assert ("toy", "d41d8cd98f00b204e9800998ecf8427e.dir") in {
+        (i.dataset.name, i.dataset.digest) for i in inputs
+    }
 
 
 def test_trainings_that_ended_while_the_server_was_away_are_sent_too(project: Project) -> None:

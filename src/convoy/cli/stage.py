@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from convoy.config.schema import Config
 
 STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
-_MIRROR_SECONDS = 20.0  # how long the end of a training waits for its mirror
 
 
 def stage(name: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}.")]) -> None:
@@ -66,22 +65,18 @@ def _run(name: str, root: Path) -> None:
 
 
 def _train(main: Callable[..., None], config: "Config") -> None:
-    """Train with the MLflow mirror beside it: a process of its own, for which training never waits."""
-    mirrors: list[subprocess.Popen[Any]] = []
+    """Train with the MLflow mirror beside it: a process of its own, which training never waits for.
+
+    The mirror outlives the training by as long as it takes to tell how that ended.
+    """
 
     def watch(journal: Path) -> None:
         command = [sys.executable, "-m", "convoy.registry.mirror", str(journal), "--parent", str(os.getpid()),
                    "--experiment", config.tracking.experiment]  # fmt: skip
-        mirrors.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
+        nothing = subprocess.DEVNULL
+        subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
-    try:
-        main(config, watch)
-    finally:
-        for mirror in mirrors:
-            try:
-                mirror.wait(_MIRROR_SECONDS)
-            except subprocess.TimeoutExpired:
-                typer.echo("MLflow does not answer; `convoy track sync` sends the journal later", err=True)
+    main(config, watch)
 
 
 def _mirror_evaluation(root: Path, config: "Config") -> None:

@@ -2,8 +2,9 @@
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -52,14 +53,12 @@ def connect(root: Path | None) -> Any:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    database = database_file(uri)
-    if database is not None:
-        database.parent.mkdir(parents=True, exist_ok=True)
     import mlflow
 
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(uri)
     with reached(uri), lock(root, "mlflow"):
+        _probe(uri)
+        client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return client
@@ -72,7 +71,13 @@ def reached(uri: str) -> Iterator[None]:
     import sqlalchemy.exc
     from mlflow.exceptions import MlflowException
 
-    away = (requests.RequestException, sqlalchemy.exc.OperationalError, ConnectionError, TimeoutError)
+    away = (
+        requests.RequestException,
+        sqlalchemy.exc.DBAPIError,
+        sqlite3.Error,
+        ConnectionError,
+        TimeoutError,
+    )
     try:
         yield
     except away as error:
@@ -109,6 +114,21 @@ def shown(uri: str) -> str:
     if parts.password is None:
         return uri
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}"))
+
+
+def _probe(uri: str) -> None:
+    """Open a database once before MLflow does, which would try for two minutes and warn all the while."""
+    database = database_file(uri)
+    if database is not None:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("PRAGMA schema_version")
+    elif not uri.startswith(("http://", "https://")):
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
 
 
 def _unreachable(uri: str, error: Exception) -> ResourceError:
