@@ -102,7 +102,8 @@ def pipeline(checked: bool = False) -> summary.Result:
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     """Ctrl-C and SIGTERM end the running stages first; Prefect then records the flow run as crashed."""
-    signal.signal(number, signal.SIG_IGN)
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_IGN)
     end_all()
     raise SystemExit(128 + number)
 

@@ -1,5 +1,6 @@
 """dvc.yaml against the code: complete dependencies, the parameters that are read, one graph."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -75,3 +76,26 @@ def test_the_graph_is_the_chain_of_the_design(repository: Path) -> None:
     assert list(graph) == list(STAGES)
     assert graph["evaluate"] == {"train", "prepare", "split"}
     assert graph["ingest"] == set()
+
+
+def test_dvc_lock_was_made_with_this_code_and_these_parameters(
+    document: dict[str, Any], repository: Path
+) -> None:
+    """What lies in dvc.lock is what this checkout would run; on failure: `make run`, commit dvc.lock."""
+    lock = YAML(typ="safe").load((repository / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    assert set(lock) == set(document["stages"])
+    stale = [
+        f"{stage}: {dep['path']}"
+        for stage, entry in lock.items()
+        for dep in entry["deps"]
+        if not dep["path"].startswith(("artifacts/", "data/"))
+        and hashlib.md5((repository / dep["path"]).read_bytes(), usedforsecurity=False).hexdigest() != dep["md5"]
+    ]
+    assert stale == []
+    params = YAML(typ="safe").load((repository / "params.yaml").read_text(encoding="utf-8"))
+    for stage, entry in lock.items():
+        for key, value in entry.get("params", {}).get("params.yaml", {}).items():
+            section: Any = params
+            for part in key.split("."):
+                section = section[part]
+            assert section == value, f"{stage}: {key}"
