@@ -26,17 +26,18 @@ help:
 
 # uv installs into the venv from a lock of exact versions; bytecode is compiled once, imports are then 2.5 times faster.
 $(UV): requirements-uv.lock
-	[ -x $(BIN)/python ] || { $(PYTHON) -m venv $(VENV) 2>/dev/null || python3 -m venv $(VENV); }
+	@[ -x $(BIN)/python ] || { $(PYTHON) -m venv $(VENV) 2>/dev/null || python3 -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-uv.lock
 	touch $@
 
 $(VENV)/.installed: $(UV) requirements.lock pyproject.toml
+	@echo "installing into $(VENV), once (several GB, a minute or more)"
 	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
-	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements-dev.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements-dev.lock
 	touch $@
 
 setup: $(VENV)/.installed

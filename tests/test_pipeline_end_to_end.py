@@ -99,7 +99,7 @@ def test_an_experiment_reruns_only_what_depends_on_it(finished: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "victim", ["convoy stage prepare", "convoy stage train", "flows/pipeline.py", "dvc repro"]
+    "victim", ["convoy stage prepare", "convoy stage train", "flows/pipeline.py", "--wait-for-lock repro"]
 )
 def test_a_killed_run_completes_when_it_is_started_again(victim: str, finished: Path, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
