@@ -21,6 +21,8 @@ PLUGINS = {
     "evaluate": ["model"],
     "package": ["model"],
 }
+# Files that a stage copies into its output without importing them.
+COPIED = {"package": ["convoy.serving.pyfunc"]}
 KINDS = {
     "source": ("convoy.data.sources", "src/convoy/data/sources/${data.source}.py"),
     "model": ("convoy.models", "src/convoy/models/${model.name}.py"),
@@ -36,9 +38,10 @@ def code_deps() -> dict[str, list[str]]:
 
 
 def _of_stage(graph: grimp.ImportGraph, module: str) -> list[str]:
-    wanted = {module} | graph.find_upstream_modules(module)
+    stage = module.rpartition(".")[2]
+    wanted = {module, *COPIED.get(stage, [])} | graph.find_upstream_modules(module)
     templates = []
-    for kind in PLUGINS.get(module.rpartition(".")[2], []):
+    for kind in PLUGINS.get(stage, []):
         package, template = KINDS[kind]
         templates.append(template)
         for plugin in graph.find_children(package):

@@ -89,7 +89,8 @@ def test_dvc_lock_was_made_with_this_code_and_these_parameters(
         for stage, entry in lock.items()
         for dep in entry["deps"]
         if not dep["path"].startswith(("artifacts/", "data/"))
-        and hashlib.md5((repository / dep["path"]).read_bytes(), usedforsecurity=False).hexdigest() != dep["md5"]
+        and hashlib.md5((repository / dep["path"]).read_bytes(), usedforsecurity=False).hexdigest()
+        != dep["md5"]
     ]
     assert stale == []
     params = YAML(typ="safe").load((repository / "params.yaml").read_text(encoding="utf-8"))

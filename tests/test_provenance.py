@@ -96,7 +96,9 @@ def test_everything_is_collected_and_flat_tags_are_texts(root: Path) -> None:
 
 
 def test_torchs_version_is_known_without_importing_it() -> None:
-    script = "import sys; from convoy import provenance; print(provenance.versions()['torch'], 'torch' in sys.modules)"
+    script = (
+        "import sys; from convoy import provenance as p; print(p.versions()['torch'], 'torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     version, imported = done.stdout.split()
     assert version[0].isdigit()

@@ -105,7 +105,10 @@ def test_a_traceback_is_shown_only_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_with_143(project: Path) -> None:
-    script = "import time; from convoy.cli import app; app.app = lambda **_: (print('up', flush=True), time.sleep(60)); app.main()"
+    script = (
+        "import time; from convoy.cli import app; "
+        "app.app = lambda **_: (print('up', flush=True), time.sleep(60)); app.main()"
+    )
     process = subprocess.Popen([sys.executable, "-c", script], cwd=project, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"

@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_named_and_the_others_are_predicted(convoy: Comma
 def test_all_probabilities_go_to_a_csv_file(convoy: Command, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "answers.csv"
     assert convoy("predict", str(pictures / "up"), "--model", BUNDLE, "--output", str(out)).out == ""
-    rows = list(csv.DictReader(out.open(encoding="utf-8")))
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     assert list(rows[0]) == ["path", "prediction", "p:down", "p:up"]
     assert {row["prediction"] for row in rows} == {"up"}
 

@@ -64,7 +64,7 @@ def test_one_version_is_shown_with_lineage_and_numbers(two_versions: Project, co
     assert shown["version"] == "2"
     assert shown["verdict"]["comparison"]["samples"] == 24
     assert len(shown["lineage"]["commit"]) == 40
-    text = convoy("registry", "show", "digits").out
+    text = convoy("registry", "show").out  # the project's model, the champion
     assert "digits version 1" in text
     assert "the first model that passes" in text
     assert "data_digest" in text

@@ -46,7 +46,8 @@ def test_a_stage_ends_when_dvc_was_killed(tmp_path: Path) -> None:
     dvc = tmp_path / "dvc"
     dvc.write_text(
         "import subprocess, sys, time\n"
-        f"child = subprocess.Popen([{sys.executable!r}, {str(tmp_path / 'stage.py')!r}], stdout=subprocess.PIPE)\n"
+        f"command = [{sys.executable!r}, {str(tmp_path / 'stage.py')!r}]\n"
+        "child = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
         "child.stdout.readline(); print(child.pid, flush=True); time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, str(dvc)], stdout=subprocess.PIPE, text=True)

@@ -33,7 +33,7 @@ stages:
     cmd: python -c "import os; os.kill(os.getpid(), 9)"
     outs: [d.txt]
   hangs:
-    cmd: python -c "import time; open('hangs.pid', 'w').write(str(__import__('os').getpid())); time.sleep(600)"
+    cmd: python -c "import os, time; open('hangs.pid', 'w').write(str(os.getpid())); time.sleep(600)"
     outs: [e.txt]
 """
 

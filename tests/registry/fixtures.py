@@ -4,6 +4,7 @@
 migrated empty database.
 """
 
+import functools
 import os
 import shutil
 import subprocess
@@ -99,8 +100,13 @@ def git(root: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data/ (raw pictures), shared/ (split, prepare, augment) and for each model train/, evaluate/, bundle/."""
-    root = tmp_path_factory.mktemp("workshop")
+    """data/ (raw), shared/ (split, prepare, augment) and, for each model, train/, evaluate/, bundle/."""
+    return _workshop(tmp_path_factory.getbasetemp())
+
+
+@functools.cache  # test modules of several folders take these fixtures; each is made once all the same
+def _workshop(session: Path) -> Path:
+    root = session / "workshop"
     rows = [row for split in SIZES for row in _write_pictures(root, split)]
     samples = pd.DataFrame(rows, columns=["id", "path", "target", "split"])
     preprocessor = _write_shared(root / "shared", samples)
@@ -114,7 +120,12 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its schema and nothing in it."""
-    root = tmp_path_factory.mktemp("mlflow")
+    return _empty_database(tmp_path_factory.getbasetemp())
+
+
+@functools.cache
+def _empty_database(session: Path) -> Path:
+    root = session / "mlflow"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", default_tracking_uri(root))
         connection.connect(root)

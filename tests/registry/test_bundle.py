@@ -123,7 +123,7 @@ def test_an_answer_that_is_not_a_number_is_no_agreement() -> None:
 def test_an_incomplete_bundle_is_refused(workshop: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(workshop / "good" / "bundle", tmp_path / "bundle")
     (copy / "model.onnx").unlink()
-    with pytest.raises(IntegrityError, match="model.onnx missing"):
+    with pytest.raises(IntegrityError, match=r"model\.onnx missing"):
         contents.info(copy)
 
 

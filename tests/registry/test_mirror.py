@@ -167,7 +167,10 @@ def test_without_a_server_the_process_ends_well_and_logs_why(
 
 
 def test_importing_the_mirror_is_cheap() -> None:
-    script = "import sys, convoy.registry.mirror; print([n for n in ('mlflow', 'torch', 'pandas') if n in sys.modules])"
+    script = (
+        "import sys, convoy.registry.mirror; "
+        "print([n for n in ('mlflow', 'torch', 'pandas') if n in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

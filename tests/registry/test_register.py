@@ -211,9 +211,10 @@ def test_a_killed_registration_ends_as_if_it_had_not_been_killed(
             real(*arguments, **named)
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(module, function, killed)
-        register(project.root, project.config, run_id)
+        with pytest.raises(Killed):
+            register(project.root, project.config, run_id)
     receipt = register(project.root, project.config, run_id)
     assert (receipt.version, receipt.status) == ("2", "champion")
     assert sorted(_versions(project)) == ["1", "2"]
@@ -236,9 +237,10 @@ def test_a_process_killed_around_the_creation_leaves_one_version_with_its_files(
             real(self, *arguments, **named)
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(mlflow.MlflowClient, "create_model_version", killed)
-        _register(project)
+        with pytest.raises(Killed):
+            _register(project)
     assert _versions(project) == ([] if when == "before" else ["1"])
     receipt = _register(project)
     assert (receipt.version, receipt.status) == ("1", "champion")
@@ -300,6 +302,15 @@ def test_rollback_returns_to_the_champion_before(project: Project) -> None:
     assert _aliases(project) == {"champion": "1"}
     with pytest.raises(ConfigError, match="no champion to go back to"):
         promotion.rollback(project.client, "digits")
+
+
+def test_a_verdict_stands_although_somebody_deleted_the_run(project: Project) -> None:
+    project.change("minimum: 0.5", "minimum: 0.6")
+    first = _register(project)
+    project.client.delete_run(first.run_id)
+    project.commit()
+    receipt = _register(project)
+    assert (receipt.version, receipt.status) == ("1", "champion")
 
 
 def test_references_are_resolved_and_wrong_ones_say_what_there_is(project: Project) -> None:

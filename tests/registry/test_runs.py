@@ -1,7 +1,10 @@
 """Runs in MLflow: found by key, filled within MLflow's limits, the same thing sent once."""
 
 import logging
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,11 +104,11 @@ def test_batches_are_of_the_size_asked_for() -> None:
 
 
 @pytest.fixture
-def nobody(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def nobody(project: Project, monkeypatch: pytest.MonkeyPatch) -> str:
     uri = "http://user:secret@127.0.0.1:9"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    yield uri
+    return uri
 
 
 def test_a_server_that_is_away_is_an_error_that_names_it_without_the_password(
@@ -140,3 +143,33 @@ def test_connecting_is_quiet(project: Project, capfd: pytest.CaptureFixture[str]
     connection.connect(project.root)
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("alembic").level == logging.WARNING
+
+
+def test_a_process_killed_while_it_makes_the_schema_leaves_no_database(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.store.tracking import sqlalchemy_store
+
+    database = project.root / "new" / "mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+
+    def killed(uri: str, artifacts: str) -> None:
+        Path(uri.removeprefix("sqlite:///")).write_bytes(b"half a database")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlalchemy_store, "SqlAlchemyStore", killed)
+        with pytest.raises(KeyboardInterrupt):
+            connection.connect(project.root)
+    assert not database.exists()
+
+
+def test_two_first_contacts_at_once_both_succeed(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "fresh").mkdir()
+    script = "from pathlib import Path; from convoy.registry.client import connect; connect(Path.cwd())"
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path / "fresh", env=environment)
+        for _ in range(2)
+    ]
+    assert [process.wait() for process in both] == [0, 0]

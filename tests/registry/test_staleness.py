@@ -8,7 +8,8 @@ from convoy.registry import staleness
 
 def _lock(root: Path, md5: str, lr: float) -> None:
     (root / "dvc.lock").write_text(
-        f"stages:\n  train:\n    deps:\n    - {{path: code.py, md5: {md5}}}\n    - {{path: artifacts/x, md5: a.dir}}\n"
+        f"stages:\n  train:\n    deps:\n    - {{path: code.py, md5: {md5}}}\n"
+        f"    - {{path: artifacts/x, md5: a.dir}}\n"
         f"    params:\n      params.yaml:\n        train:\n          lr: {lr}\n        data.path: raw\n"
     )
 

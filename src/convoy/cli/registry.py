@@ -10,6 +10,7 @@ app = typer.Typer(no_args_is_help=True, help="The registry of models: who is cha
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[str, typer.Argument(help="Name of a registered model.")]
+OptionalModel = Annotated[str | None, typer.Argument(help="Name of a model (default: the project's).")]
 
 
 def register(json: Json = False) -> None:
@@ -61,7 +62,7 @@ def list_(
 
 @app.command()
 def show(
-    name: Model,
+    name: OptionalModel = None,
     version: Annotated[str | None, typer.Argument(help="Version or @alias (default: @champion).")] = None,
     json: Json = False,
 ) -> None:
@@ -69,7 +70,7 @@ def show(
     from convoy.registry import lookup
 
     _, client = _server.reach()
-    found = lookup.resolve(client, _reference(client, name, version))
+    found = lookup.resolve(client, _reference(client, name or _own_model(), version))
     row = lookup.show(client, found)
     if json:
         _server.show_json(row)
@@ -83,12 +84,12 @@ def show(
 
 
 @app.command()
-def history(name: Model, json: Json = False) -> None:
+def history(name: OptionalModel = None, json: Json = False) -> None:
     """Every decision about a model's aliases, oldest first."""
     from convoy.registry import lookup
 
     _, client = _server.reach()
-    entries = lookup.history(client, name)
+    entries = lookup.history(client, name or _own_model())
     if json:
         _server.show_json(entries)
         return
@@ -144,6 +145,10 @@ def rollback(
         _server.show_json(entry)
     else:
         typer.echo(f"{name}: champion is version {entry['to']} again (was {entry['from']})")
+
+
+def _own_model() -> str:
+    return _server.project()[1].registration.model
 
 
 def _reference(client: Any, name: str, version: str | None) -> str:

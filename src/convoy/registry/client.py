@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from convoy.environment import default_tracking_uri, state_dir
 from convoy.errors import ResourceError
+from convoy.io import atomic_path
 
 _SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -116,11 +117,17 @@ def shown(uri: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}"))
 
 
+def artifact_root(database: Path) -> str:
+    """Where runs keep their files when the database is a local file: beside it."""
+    return (database.resolve().parent / "artifacts").as_uri()
+
+
 def _probe(uri: str) -> None:
     """Open a database once before MLflow does, which would try for two minutes and warn all the while."""
     database = database_file(uri)
     if database is not None:
-        database.parent.mkdir(parents=True, exist_ok=True)
+        if not database.exists():
+            _create(database)
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA schema_version")
     elif not uri.startswith(("http://", "https://")):
@@ -129,6 +136,20 @@ def _probe(uri: str) -> None:
         engine = sqlalchemy.create_engine(uri)
         engine.connect().close()
         engine.dispose()
+
+
+def _create(database: Path) -> None:
+    """A database with MLflow's schema, made elsewhere and moved into place when it is complete.
+
+    MLflow makes its schema in many steps; a process that is killed among them leaves a database that
+    no later one can open.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store: Any = SqlAlchemyStore  # MLflow is half typed
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(database) as temporary:
+        store(f"sqlite:///{temporary}", artifact_root(database))._dispose_engine()
 
 
 def _unreachable(uri: str, error: Exception) -> ResourceError:

@@ -103,7 +103,11 @@ def _metric(name: str, found: Iterable[Any]) -> dict[str, list[float | None]]:
 def _metric_names(found: Iterable[Any]) -> list[str]:
     """Final figures, the test split's first; no curves, no ends of intervals."""
     names = {name for run in found for name in run.data.metrics}
-    final = [n for n in names if n.startswith(("test_", "best_val_")) and not n.endswith(("_low", "_high"))]
+    final = [
+        n
+        for n in names
+        if n.startswith(("test_", "best_val_")) and not n.endswith(("_low", "_high", "_samples"))
+    ]
     return sorted(final, key=lambda n: (n not in MAIN_METRICS, n.startswith("best_"), n))
 
 

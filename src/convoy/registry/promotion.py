@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from convoy.errors import ConfigError, GateRefused
 from convoy.layout import SPLIT
-from convoy.registry import aliases, contents, gate, ledger, scoring, versions
+from convoy.registry import aliases, contents, gate, ledger, runs, scoring, versions
 from convoy.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -175,11 +175,11 @@ def _effect(client: Any, name: str, entry: dict[str, Any]) -> None:
     aliases.apply(client, name, entry["aliases"])
     if entry["numbers"] is not None:
         text = json.dumps(entry["numbers"], ensure_ascii=False, sort_keys=True)
-        version = client.get_model_version(name, entry["version"])
+        run_id = client.get_model_version(name, entry["version"]).run_id
         client.set_model_version_tag(name, entry["version"], STATUS_TAG, entry["numbers"]["status"])
         client.set_model_version_tag(name, entry["version"], versions.VERDICT_TAG, text)
-        if version.run_id:
-            client.log_text(version.run_id, text, f"gate/{name}-{entry['version']}.json")
-            client.set_tag(version.run_id, "convoy.model", f"{name}/{entry['version']}")
-            client.set_tag(version.run_id, STATUS_TAG, entry["numbers"]["status"])
+        if runs.is_active(client, run_id):
+            client.log_text(run_id, text, f"gate/{name}-{entry['version']}.json")
+            client.set_tag(run_id, "convoy.model", f"{name}/{entry['version']}")
+            client.set_tag(run_id, STATUS_TAG, entry["numbers"]["status"])
     ledger.mark_applied(client, name, entry)

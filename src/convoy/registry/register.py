@@ -125,8 +125,9 @@ def _refresh_lineage(client: Any, version: Any, made: dict[str, Any]) -> None:
     for tag, value in provenance.tags(made).items():
         if version.tags.get(tag) != value:
             client.set_model_version_tag(version.name, version.version, tag, value)
-    text = json.dumps(made, indent=2, sort_keys=True, ensure_ascii=False)
-    client.log_text(version.run_id, text, f"gate/{version.name}-{version.version}-provenance.json")
+    if runs.is_active(client, version.run_id):
+        text = json.dumps(made, indent=2, sort_keys=True, ensure_ascii=False)
+        client.log_text(version.run_id, text, f"gate/{version.name}-{version.version}-provenance.json")
 
 
 def _lineage(bundle: Path, info: dict[str, Any], run_id: str) -> dict[str, str]:

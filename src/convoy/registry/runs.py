@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from convoy import provenance
-from convoy.registry.client import database_file, lock, tracking_uri
+from convoy.registry.client import artifact_root, database_file, lock, tracking_uri
 
 KEY_TAG = "convoy.key"
 
@@ -31,7 +31,7 @@ def experiment_id(client: Any, root: Path, name: str) -> str:
             client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
     database = database_file(tracking_uri(root))
-    location = (database.resolve().parent / "artifacts").as_uri() if database else None
+    location = artifact_root(database) if database else None
     return str(client.create_experiment(name, artifact_location=location))
 
 
@@ -41,6 +41,18 @@ def find(client: Any, experiment: str, key: str) -> Any | None:
         [experiment], f"tags.`{KEY_TAG}` = '{key}'", order_by=["attributes.start_time ASC"], max_results=1
     )
     return runs[0] if runs else None
+
+
+def is_active(client: Any, run_id: str | None) -> bool:
+    """Whether a run is there and was not deleted in the UI: only then can anything be added to it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(run_id) and client.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
 
 
 def find_or_create(

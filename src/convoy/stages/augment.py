@@ -1,4 +1,4 @@
-"""Stage `augment`: the policy checked against the data, a picture of it, and copies on disk when asked for."""
+"""Stage `augment`: the policy checked against the data, a picture of it, copies on disk when asked for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

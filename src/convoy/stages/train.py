@@ -47,7 +47,7 @@ def train(
     *,
     state: Path,
     out: Path,
-    watch: Callable[[Path], None] = lambda journal: None,
+    watch: Callable[[Path], None] = lambda _journal: None,
 ) -> None:
     """Write model.safetensors, history.csv, journal.jsonl and, last, training.json into `out`.
 
@@ -222,5 +222,5 @@ def _prune(folder: Path, keep: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def main(config: "Config", watch: Callable[[Path], None] = lambda journal: None) -> None:
+def main(config: "Config", watch: Callable[[Path], None] = lambda _journal: None) -> None:
     train(PREPARE, AUGMENT, config.model, config.objective, config.train, state=STATE, out=TRAIN, watch=watch)
