@@ -1,9 +1,9 @@
 """Which number format trains fastest here, found by a measurement of about a second.
 
 On processors with bf16 units (AMX, AVX512-BF16, Arm BF16, CUDA from Ampere on), bf16 in channels_last is 1.6
-to 5 times faster than fp32; without them it is slower. So the units decide, and the measurement can veto them:
-a ratio near 1 would flip with the machine's load, and two runs on one machine must choose alike to end in the
-same bytes.
+to 5 times faster than fp32; without them it is slower. So the units decide, and the measurement can veto
+them: a ratio near 1 would flip with the machine's load, and two runs on one machine must choose alike to end
+in the same bytes.
 """
 
 import time
