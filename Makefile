@@ -84,4 +84,4 @@ bench: $(VENV)/.installed-dev
 
 # Forgets all runs, registered models, caches and checkpoints of this project.
 clean-state:
-	rm -rf .convoy
+	rm -rf .convoy .prefect

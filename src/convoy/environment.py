@@ -51,7 +51,7 @@ def variables(root: Path) -> dict[str, str]:
     return {
         **_QUIET,
         "MLFLOW_TRACKING_URI": default_tracking_uri(root),
-        "PREFECT_HOME": str(state_dir(root) / "prefect"),
+        "PREFECT_HOME": str(root / ".prefect"),
         "MPLCONFIGDIR": str(state_dir(root) / "cache" / "matplotlib"),
     }
 
