@@ -34,6 +34,7 @@ $(VENV)/.installed: $(UV) requirements.lock pyproject.toml
 	@echo "installing into $(VENV), once (several GB, a minute or more)"
 	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(BIN)/python -m compileall -q src flows
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock

@@ -15,6 +15,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
@@ -113,7 +114,9 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:
-        result = pipeline(checked="--checked" in sys.argv[1:])
+        # a heartbeat tells a server of a lost worker; a flow that runs here would only wait a second for it
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            result = pipeline(checked="--checked" in sys.argv[1:])
     except ConvoyError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

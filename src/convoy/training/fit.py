@@ -144,7 +144,7 @@ def _trainer(
             Recorder(journal),
             *checkpoints.callbacks(folder, monitor),
         ],
-        plugins=[checkpoints.AtomicCheckpointIO()],
+        plugins=[checkpoints.BackgroundCheckpointIO()],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

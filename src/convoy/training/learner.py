@@ -18,6 +18,13 @@ from convoy.training.objectives.classification import Classification
 TensorBatch = dict[str, Tensor]  # images (N, H, W, C) uint8, target (N,) int64
 
 
+def _seed(key: int) -> None:
+    """What torch.manual_seed does for the generators in use, without its millisecond of bookkeeping."""
+    torch.default_generator.manual_seed(key)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(key)
+
+
 class Learner(pl.LightningModule):
     """Trains a network; each step's randomness (dropout) is keyed by (seed, epoch, step).
 
@@ -48,7 +55,7 @@ class Learner(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: TensorBatch, batch_idx: int) -> Tensor:
-        torch.manual_seed(batch_key(self._config.seed, self.current_epoch, batch_idx))
+        _seed(batch_key(self._config.seed, self.current_epoch, batch_idx))
         loss = self._objective.loss(self(batch["images"]), batch["target"])
         self._add({"loss": loss.detach() * len(batch["target"])}, len(batch["target"]))
         return loss

@@ -1,0 +1,66 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from convoy.training import checkpoints
+from convoy.training.checkpoints import BackgroundCheckpointIO
+
+
+def checkpoint(epoch: int, best: int) -> dict[str, Any]:
+    return {
+        "epoch": epoch,
+        "state_dict": {"w": torch.full((4,), float(epoch))},
+        "callbacks": {"BestEpoch": {"best": 0.1, "epoch": best}},
+    }
+
+
+def epochs(folder: Path) -> tuple[int, int]:
+    load = BackgroundCheckpointIO().load_checkpoint
+    return load(checkpoints.best_path(folder))["epoch"], load(checkpoints.last_path(folder))["epoch"]
+
+
+def save(folder: Path, *states: tuple[int, int]) -> None:
+    io = BackgroundCheckpointIO()
+    for epoch, best in states:
+        io.save_checkpoint(checkpoint(epoch, best), checkpoints.last_path(folder))
+    io.teardown()
+
+
+def test_best_stays_where_it_was_while_last_goes_on(tmp_path: Path) -> None:
+    save(tmp_path, (0, 0), (1, 1), (2, 1), (3, 1))
+    assert epochs(tmp_path) == (1, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_what_is_saved_is_the_state_at_that_moment(tmp_path: Path) -> None:
+    io = BackgroundCheckpointIO()
+    state = checkpoint(0, 0)
+    io.save_checkpoint(state, checkpoints.last_path(tmp_path))
+    state["state_dict"]["w"].fill_(99.0)  # as the next training step does
+    io.teardown()
+    loaded = io.load_checkpoint(checkpoints.last_path(tmp_path))
+    assert loaded["state_dict"]["w"].tolist() == [0.0] * 4
+
+
+def test_an_interrupted_write_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, (0, 0))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("convoy.io.os.fsync", full)
+    io = BackgroundCheckpointIO()
+    io.save_checkpoint(checkpoint(1, 0), checkpoints.last_path(tmp_path))
+    with pytest.raises(OSError, match="No space left"):
+        io.teardown()
+    assert epochs(tmp_path) == (0, 0)
+
+
+def test_a_checkpoint_that_holds_code_is_not_loaded(tmp_path: Path) -> None:
+    torch.save({"state": Path("an object of a class")}, tmp_path / "evil.ckpt")
+    with pytest.raises(Exception, match="weights_only"):
+        BackgroundCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt", weights_only=False)
