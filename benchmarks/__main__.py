@@ -14,12 +14,13 @@ from rich.table import Table
 from benchmarks.measure import ROUNDS, Report, machine
 from convoy import environment
 
+_WIDTH = 110  # of the tables where the output is no terminal
 NAMES = ("epoch", "dataset", "flow", "help")
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side-by-side measurements.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {' '.join(NAMES)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {' '.join(NAMES)}; default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"counted rounds (default {ROUNDS})")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="torch's threads")
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
 
         torch.set_num_threads(options.threads)  # the same for every side
     screen, console = Console(stderr=True), Console()
+    console.width = max(console.width, _WIDTH)
     facts = machine()
     reports: dict[str, Report] = {}
     for name in [name for name in NAMES if name in options.names or not options.names]:
@@ -45,8 +47,8 @@ def main(arguments: Sequence[str]) -> int:
             console.print(f"  {note}", highlight=False, soft_wrap=True)
         console.print()
     line = (
-        f"{facts['cpu']}, {facts['cores']} cores (load {facts['load']} at the start), Python {facts['python']}, "
-        f"torch {facts['torch']}, Lightning {facts['lightning']}, {facts['date']}"
+        f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']} at the start, "
+        f"Python {facts['python']}, torch {facts['torch']}, Lightning {facts['lightning']}, {facts['date']}"
     )
     console.print(line, highlight=False, soft_wrap=True)
     if options.json:

@@ -1,20 +1,20 @@
 """(b) Our training epoch over plain Lightning with a Dataset that serves one augmented image at a time.
 
-Same model, optimiser, schedule, batch size and augmentation policy; ours applies the policy to whole batches in a
-thread beside the network. `default` rows leave Lightning's precision as it comes (fp32): what one gets unasked.
+Same model, optimiser, schedule, batch size and augmentation policy; ours applies the policy to whole batches
+in a thread beside the network. The `default` row leaves Lightning's precision as it comes (fp32): what one
+gets unasked.
 """
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
 from benchmarks import digits
-from benchmarks.epoch import best_precision, task
+from benchmarks.epoch import best_precision, conditions, task
 from benchmarks.measure import Report, in_turns, ratio, spread, verdict
 from benchmarks.ours import Timed, turn, whole
 from benchmarks.peers import plain_lightning
@@ -23,7 +23,7 @@ from convoy.data.augment import Policy
 
 TARGET = 0.8
 MODELS: tuple[ModelConfig, ...] = (LeNet5Config(name="lenet5"), MnistCnnConfig(name="mnist_cnn"))
-_EPOCHS = 3
+_EPOCHS = 2
 
 
 def run(rounds: int, progress: Callable[[str], None]) -> Report:
@@ -34,21 +34,26 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
         progress("preparing the digits")
         data = digits.make(Path(folder))
         for model in MODELS:
-            more, found[model.name] = _model(
-                data, model, rounds, lambda text: progress(f"{model.name}: {text}")
-            )
+            more, found[model.name] = _model(data, model, rounds, progress)
             rows += more
     return Report(
         title=f"(b) seconds of an epoch with augmentation, {len(data.train)} images",
-        columns=["model", "plain Lightning", "its s / epoch", "ours s / epoch", "ratio", f"target ≤ {TARGET}"],
+        columns=[
+            "model",
+            "plain Lightning",
+            "its s / epoch",
+            "ours s / epoch",
+            "ratio",
+            f"target ≤ {TARGET}",
+        ],
         rows=rows,
         notes=[
-            f"Augmentation on both sides: {', '.join(step['name'] for step in data.transforms)} (default recipe).",
-            f"batch {data.config.train.batch_size}, {torch.get_num_threads()} threads on every side, medians of {rounds} rounds.",
+            f"Augmentation on both sides: {', '.join(step['name'] for step in data.transforms)}.",
+            conditions(data.config.train.batch_size, rounds),
             "Plain Lightning with its default checkpoint, without logger and bar (in its favour).",
         ],
         data={"models": found, "target": TARGET},
-    )  # fmt: skip
+    )
 
 
 def _model(
@@ -64,8 +69,8 @@ def _model(
     kept: dict[str, list[Timed]] = {name: [] for name in ("ours", *peers)}
     sides = {"ours": turn(lambda: whole(fast, policy), kept["ours"])}
     for name, (job, workers) in peers.items():
-        sides[name] = turn(lambda job=job, workers=workers: plain_lightning(job, workers), kept[name])
-    seconds = in_turns(sides, rounds, progress)
+        sides[name] = turn(partial(plain_lightning, job, workers), kept[name])
+    seconds = in_turns(sides, rounds, lambda text: progress(f"{model.name}: {text}"))
     steps = {timed.steps for runs in kept.values() for timed in runs}
     assert len(steps) == 1, f"the sides took different numbers of steps: {steps}"
     ratios = {name: ratio(seconds["ours"], seconds[name]) for name in peers}

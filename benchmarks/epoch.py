@@ -1,8 +1,8 @@
 """(a) Our training epoch over a hand-written PyTorch loop.
 
-Same tensors, model, precision, optimiser and schedule; no augmentation on either side. Ours is the whole of what a
-training does in an epoch (validation, journal, two checkpoints); the loop trains and validates, and keeps nothing.
-Two more rows show where the difference goes.
+Same tensors, model, precision, optimiser and schedule; no augmentation on either side. Ours is all that a
+training does in an epoch (validation, journal, two checkpoints); the loop trains and validates, and keeps
+nothing. Two more rows show where the difference goes.
 """
 
 import warnings
@@ -80,11 +80,15 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
             f"{_EPOCHS} epochs (train and validation) differ by at most {gap:.1e}.",
             f"convoy over the loop that saves once an epoch: {fair:.3f}.",
             f"Set-up, once a training and not in the above: {set_up:.2f} s (network, Trainer).",
-            f"batch {job.config.batch_size}, {torch.get_num_threads()} threads on every side, medians of {rounds} rounds.",
+            conditions(job.config.batch_size, rounds),
         ],
         data={"seconds": seconds, "ratios": ratios, "over_saving_loop": fair, "set_up": set_up, "gap": gap,
               "target": TARGET, "met": ratios[OURS] <= TARGET, "precision": job.precision.name},
     )  # fmt: skip
+
+
+def conditions(batch: int, rounds: int) -> str:
+    return f"batch {batch}, {torch.get_num_threads()} threads on every side, medians of {rounds} rounds."
 
 
 def difference(job: Task) -> float:

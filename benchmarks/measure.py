@@ -80,5 +80,5 @@ def _cpu() -> str:
     facts = dict(line.split(":", 1) for line in reversed(text.splitlines()) if ":" in line)
     facts = {name.strip(): value.strip() for name, value in facts.items()}
     flags = facts.get("flags", "").split()
-    units = [name for name in ("amx_bf16", "avx512_bf16") if name in flags] or ["no bf16 units"]
-    return f"{facts.get('model name', platform.processor() or platform.machine())} ({', '.join(units)})"
+    units = ", ".join(name for name in ("amx_bf16", "avx512_bf16") if name in flags) or "no bf16 units"
+    return f"{facts.get('model name', platform.processor() or platform.machine())} ({units})"

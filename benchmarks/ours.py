@@ -1,10 +1,11 @@
 """Our side: `convoy.training.fit.fit`, as the train stage calls it, on a clock that it has anyway.
 
-That clock is the journal: its `metrics` events carry the time at which an epoch was on record. From one to the
-next lies a whole epoch: batches, validation, best and last checkpoint, the journal itself.
+That clock is the journal: its `metrics` events carry the time at which an epoch was on record. From one to
+the next lies a whole epoch: batches, validation, best and last checkpoint, the journal itself.
 """
 
 import io
+import logging
 import shutil
 import tempfile
 import time
@@ -54,7 +55,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Timed:
-    """One training: seconds before its first epoch, mean seconds of the epochs after that, what came out."""
+    """One training: seconds before its first epoch, mean seconds of the later epochs, what came out."""
 
     set_up: float
     epoch: float
@@ -113,6 +114,7 @@ def bare(task: Task) -> float:
 
 def quiet_trainer(task: Task, **options: Any) -> pl.Trainer:
     """A Trainer with nothing on the screen and no logger, for either side."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     settings: dict[str, Any] = {
         "accelerator": "cpu",
         "devices": 1,
