@@ -1,6 +1,7 @@
 """Pictures of an evaluation: confusion matrix, learning curves, the worst mistakes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -34,38 +35,42 @@ def _cjk_font() -> str | None:
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
     """Counts; colours are shares of the target's row."""
-    size = len(classes)
-    side = min(16.0, 3.0 + 0.45 * size)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.subplots()
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    if size <= _MANY_CLASSES:
-        shown = labels(classes)
-        axes.set_xticks(range(size), shown, rotation=90 if max(map(len, shown)) > 2 else 0)
-        axes.set_yticks(range(size), shown)
-        for row in range(size):
-            for column in range(size):
-                if matrix[row, column]:
-                    colour = "white" if shares[row, column] > 0.5 else "black"
-                    axes.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
-    axes.set(xlabel="prediction", ylabel="target", title="Confusion matrix, test")
-    _save(figure, path)
+    with _fonts(classes):
+        size = len(classes)
+        side = min(16.0, 3.0 + 0.45 * size)
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes = figure.subplots()
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        if size <= _MANY_CLASSES:
+            shown = labels(classes)
+            axes.set_xticks(range(size), shown, rotation=90 if max(map(len, shown)) > 2 else 0)
+            axes.set_yticks(range(size), shown)
+            for row in range(size):
+                for column in range(size):
+                    if matrix[row, column]:
+                        colour = "white" if shares[row, column] > 0.5 else "black"
+                        axes.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
+        axes.set(xlabel="prediction", ylabel="target", title="Confusion matrix, test")
+        _save(figure, path)
 
 
 def curves(history: pd.DataFrame, path: Path) -> None:
     """Loss and accuracy by epoch."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name in ("train_loss", "val_loss"):
-        left.plot(history["epoch"], history[name], marker=".", label=name)
-    right.plot(history["epoch"], history["val_accuracy"], marker=".", label="val_accuracy", color="tab:green")
-    for axes in (left, right):
-        axes.set_xlabel("epoch")
-        axes.legend()
-        axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    _save(figure, path)
+    with _fonts(()):
+        figure = Figure(figsize=(9, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for name in ("train_loss", "val_loss"):
+            left.plot(history["epoch"], history[name], marker=".", label=name)
+        right.plot(
+            history["epoch"], history["val_accuracy"], marker=".", label="val_accuracy", color="tab:green"
+        )
+        for axes in (left, right):
+            axes.set_xlabel("epoch")
+            axes.legend()
+            axes.grid(alpha=0.3)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        _save(figure, path)
 
 
 def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[str], path: Path) -> None:
@@ -75,25 +80,40 @@ def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[s
         wrong: rows of the predictions table, the worst first.
         images: (len(wrong), H, W, C), in the same order.
     """
-    across = 5
-    down = max(1, -(-len(wrong) // across))
-    figure = Figure(figsize=(across * 1.9, down * 2.1 + 0.5), layout="constrained")
-    figure.suptitle(f"The {len(wrong)} worst mistakes, test" if len(wrong) else "No mistakes on the test set")
-    shown = dict(zip(classes, labels(classes), strict=True))
-    grid = figure.subplots(down, across, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, image, row in zip(grid.flat, images, wrong.itertuples(), strict=False):
-        axes.imshow(image.squeeze(), cmap="gray" if image.shape[2] == 1 else None, vmin=0, vmax=255)
-        title = f"{shown[str(row.target)]} taken for {shown[str(row.prediction)]}\np = {row.confidence:.2f}"
-        axes.set_title(title, fontsize=8)
-    _save(figure, path)
+    with _fonts(classes):
+        across = 5
+        down = max(1, -(-len(wrong) // across))
+        figure = Figure(figsize=(across * 1.9, down * 2.1 + 0.5), layout="constrained")
+        figure.suptitle(
+            f"The {len(wrong)} worst mistakes, test" if len(wrong) else "No mistakes on the test set"
+        )
+        shown = dict(zip(classes, labels(classes), strict=True))
+        grid = figure.subplots(down, across, squeeze=False)
+        for axes in grid.flat:
+            axes.axis("off")
+        for axes, image, row in zip(grid.flat, images, wrong.itertuples(), strict=False):
+            axes.imshow(image.squeeze(), cmap="gray" if image.shape[2] == 1 else None, vmin=0, vmax=255)
+            title = (
+                f"{shown[str(row.target)]} taken for {shown[str(row.prediction)]}\np = {row.confidence:.2f}"
+            )
+            axes.set_title(title, fontsize=8)
+        _save(figure, path)
+
+
+@contextmanager
+def _fonts(names: Sequence[str]) -> Iterator[None]:
+    """Fonts for everything that is drawn inside.
+
+    DejaVu Sans, which matplotlib ships, so that the same numbers give the same bytes on every machine; an
+    installed Chinese font first where a name needs one.
+    """
+    chinese = None if all(name.isascii() for name in names) else _cjk_font()
+    with mpl.rc_context({"font.family": [chinese, "DejaVu Sans"] if chinese else ["DejaVu Sans"]}):
+        yield
 
 
 def _save(figure: Figure, path: Path) -> None:
     """The same numbers give the same bytes: no date, no version of the writer."""
-    font = _cjk_font()
     buffer = BytesIO()
-    with mpl.rc_context({"font.family": [font, "DejaVu Sans"] if font else ["DejaVu Sans"]}):
-        figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())
