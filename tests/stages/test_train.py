@@ -99,6 +99,24 @@ def test_equal_trainings_end_in_equal_bytes(run: Run) -> None:
     assert sha256_tree(run("a") / "out") == sha256_tree(run("b") / "out")
 
 
+def test_compiled_bytecode_is_no_part_of_what_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import convoy
+    from convoy.stages.train import _code_digest
+
+    for part in ("data", "models", "training"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "code.py").write_text("x = 1")
+    monkeypatch.setattr(convoy, "__file__", str(tmp_path / "__init__.py"))
+    before = _code_digest()
+    (tmp_path / "models" / "__pycache__").mkdir()
+    (tmp_path / "models" / "__pycache__" / "code.cpython-311.pyc").write_bytes(b"1")
+    assert _code_digest() == before
+    (tmp_path / "models" / "code.py").write_text("x = 2")
+    assert _code_digest() != before
+
+
 def test_another_seed_ends_in_other_weights(run: Run) -> None:
     weights = [(run(n, seed=s) / "out" / "model.safetensors").read_bytes() for n, s in (("a", 0), ("b", 1))]
     assert weights[0] != weights[1]

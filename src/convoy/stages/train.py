@@ -23,7 +23,7 @@ from convoy.io import (
     fresh_dir,
     read_json,
     sha256_bytes,
-    sha256_tree,
+    sha256_file,
     write_json,
     write_text,
 )
@@ -137,7 +137,9 @@ def _threads(config: TrainConfig) -> int:
 def _code_digest() -> str:
     """Digest of the code that shapes the weights, so that a checkpoint is never resumed by other code."""
     root = Path(convoy.__file__).parent
-    return sha256_bytes("".join(sha256_tree(root / part) for part in ("data", "models", "training")).encode())
+    sources = sorted(path for part in ("data", "models", "training") for path in (root / part).rglob("*.py"))
+    lines = [f"{sha256_file(path)}  {path.relative_to(root).as_posix()}\n" for path in sources]
+    return sha256_bytes("".join(lines).encode())
 
 
 def _start(
