@@ -91,9 +91,14 @@ def test_an_interrupted_caller_leaves_no_stage_behind(project: Path) -> None:
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        run(project, "hangs")
+    # a shell that starts a job in the background makes it ignore SIGINT
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            run(project, "hangs")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert gone(int((project / "hangs.pid").read_text()))
 
 

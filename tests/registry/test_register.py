@@ -247,7 +247,10 @@ def test_a_process_killed_around_the_creation_leaves_one_version_with_its_files(
     assert _versions(project) == ["1"]
 
 
-def test_the_registered_model_loads_as_pyfunc_and_agrees(project: Project) -> None:
+def test_the_registered_model_loads_as_pyfunc_and_agrees(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)  # as most people run Python
     _register(project)
     model = mlflow.pyfunc.load_model("models:/digits@champion")
     samples = golden.read(project.root / layout.BUNDLE)

@@ -34,6 +34,15 @@ def test_best_stays_where_it_was_while_last_goes_on(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
+def test_without_hard_links_the_best_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(source: Path, target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("convoy.training.checkpoints.os.link", unsupported)
+    save(tmp_path, (0, 0), (1, 1), (2, 1))
+    assert epochs(tmp_path) == (1, 2)
+
+
 def test_what_is_saved_is_the_state_at_that_moment(tmp_path: Path) -> None:
     io = BackgroundCheckpointIO()
     state = checkpoint(0, 0)

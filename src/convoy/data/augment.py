@@ -1,4 +1,8 @@
-"""An albumentations policy from params.yaml: checked by name and argument, applied to whole batches."""
+"""An albumentations policy from params.yaml: checked by name and argument, applied to whole batches.
+
+The commonest transforms have a batch form (`convoy.data.batched`); the others are albumentations' own, image
+by image.
+"""
 
 import difflib
 import inspect
@@ -10,6 +14,7 @@ import albumentations
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy.data import batched
 from convoy.errors import ConfigError
 
 Images = NDArray[np.uint8]
@@ -25,7 +30,8 @@ class Policy:
 
     def __init__(self, transforms: Sequence[Spec]) -> None:
         self.specs = [dict(spec) for spec in transforms]
-        self._compose = albumentations.Compose([_build(n, spec) for n, spec in enumerate(self.specs)], seed=0)
+        built = [_build(number, spec) for number, spec in enumerate(self.specs)]
+        self._steps = [batched.of(transform) or _PerImage(transform) for transform in built]
 
     def __call__(self, images: Images, seed: int) -> Images:
         """Augment a batch.
@@ -40,9 +46,19 @@ class Policy:
         Raises:
             ConfigError: a transform changed the size or the type of the images.
         """
-        if not self.specs:
-            return images
-        self._compose.set_random_seed(seed)
+        for number, step in enumerate(self._steps):
+            images = step(images, np.random.Generator(np.random.Philox(key=(seed, number))))
+        return images
+
+
+class _PerImage:
+    """One transform as albumentations runs it, applied to the images of a batch in turn."""
+
+    def __init__(self, transform: albumentations.BasicTransform) -> None:
+        self._compose = albumentations.Compose([transform], seed=0)
+
+    def __call__(self, images: Images, random: np.random.Generator) -> Images:
+        self._compose.set_random_seed(int(random.integers(2**31)))
         result = np.empty_like(images)
         for number, image in enumerate(images):
             changed = self._compose(image=image)["image"]

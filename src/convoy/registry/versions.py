@@ -7,6 +7,7 @@ registry's lock.
 """
 
 import importlib
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -175,8 +176,15 @@ def check_pyfunc(folder: Path) -> None:
 @contextmanager
 def _pyfunc() -> Iterator[Any]:
     """mlflow.pyfunc, without two warnings that tell nothing about the model: one about type hints inside
-    MLflow itself, one that wants an input example although there is a signature."""
+    MLflow itself, one that wants an input example although there is a signature.
+
+    It imports the bundle's code, which must leave no bytecode there: DVC has hashed artifacts/bundle.
+    """
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     with warnings.catch_warnings():
         for message in (".*Any type hint is inferred as AnyType.*", ".*input example was not provided.*"):
             warnings.filterwarnings("ignore", message=message, category=UserWarning)
-        yield importlib.import_module("mlflow.pyfunc")
+        try:
+            yield importlib.import_module("mlflow.pyfunc")
+        finally:
+            sys.dont_write_bytecode = writes_no_bytecode

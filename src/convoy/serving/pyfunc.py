@@ -18,14 +18,19 @@ _MODULES = ("pixels", "predictor")
 
 
 def load_predictor(bundle: Path) -> Any:
-    """The bundle's own Predictor, from modules of its own, so that two bundles can live in one process."""
+    """The bundle's own Predictor, from modules of its own, so that two bundles can live in one process.
+
+    No bytecode is written: a bundle is named by its content, and stays as it was registered.
+    """
     code = str(bundle / "code")
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     before = {name: sys.modules.pop(name) for name in _MODULES if name in sys.modules}
     sys.path.insert(0, code)
     try:
         importlib.invalidate_caches()
         return importlib.import_module("predictor").Predictor(bundle)
     finally:
+        sys.dont_write_bytecode = writes_no_bytecode
         sys.path.remove(code)
         for name in _MODULES:
             sys.modules.pop(name, None)

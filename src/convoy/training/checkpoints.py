@@ -2,10 +2,12 @@
 
 After every epoch `last.ckpt` is taken as bytes at once and written, synced and renamed by a thread while
 the next epoch trains. In an epoch that is the best so far, `best.ckpt` becomes a second name of the same
-file, just before `last.ckpt` does: whatever moment a kill picks, the resumed epoch makes the same best again.
+file (a copy, where there are no hard links), just before `last.ckpt` does: whatever moment a kill picks, the
+resumed epoch makes the same best again.
 """
 
 import os
+import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -94,7 +96,10 @@ def _write(content: BytesIO, last: Path, is_best: bool) -> None:
         if is_best:
             link = last.with_name(f".{best_path(last.parent).name}.part")
             link.unlink(missing_ok=True)
-            os.link(temporary, link)
+            try:
+                os.link(temporary, link)
+            except OSError:  # a file system without hard links (exFAT, some network shares)
+                shutil.copyfile(temporary, link)
             link.replace(best_path(last.parent))
 
 
