@@ -57,8 +57,8 @@ def run_stage(stage: str, timeout: float) -> bool:
 
 @task(cache_policy=NO_CACHE, task_run_name="get {name}")
 def get_data(name: str) -> None:
-    """Write a data set that convoy can make by itself, or find that it is there."""
-    fetch.get(name, ROOT)
+    """Write a data set that convoy can make by itself, or find that it is there; DVC caches it."""
+    dag.keep(ROOT, fetch.get(name, ROOT))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="register")

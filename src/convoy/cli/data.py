@@ -17,8 +17,10 @@ def get(name: Annotated[str, typer.Argument(help="A known data set: mnist5k.")])
     """Write a known data set to data/raw and compare it with the hash that its .dvc file pins (exit 4)."""
     from convoy import environment
     from convoy.data import fetch
+    from convoy.pipeline import dag
 
     root = environment.project_root()
     environment.apply(root)
     folder = fetch.get(name, root)
+    dag.keep(root, folder)
     typer.echo(f"{name}: {folder.relative_to(root)}")

@@ -1,5 +1,6 @@
 """The graph of dvc.yaml. Nothing else in convoy knows it."""
 
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -19,3 +20,24 @@ def graph(root: Path) -> dict[str, set[str]]:
             for stage, name in named.items()
         }
     return {name: needs[name] for name in TopologicalSorter(needs).static_order()}
+
+
+def keep(root: Path, data: Path) -> None:
+    """Put the data that a `.dvc` file pins into DVC's cache, so that `dvc status` is clean and `push` works.
+
+    Where another DVC command holds the project, the next run does it.
+
+    Args:
+        data: below `root`, with the bytes that `data`.dvc pins; without such a file nothing is done.
+    """
+    pin = data.with_name(f"{data.name}.dvc")
+    if not pin.is_file():
+        return
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    with suppress(LockError), Repo(str(root)) as repo, repo.lock:
+        (stage,) = repo.stage.load_all(str(pin))
+        if any(out.changed_cache() for out in stage.outs):
+            stage.save()
+            stage.commit()
