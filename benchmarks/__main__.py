@@ -15,7 +15,7 @@ from benchmarks.measure import ROUNDS, Report, machine
 from convoy import environment
 
 _WIDTH = 110  # of the tables where the output is no terminal
-NAMES = ("epoch", "dataset", "flow", "help")
+NAMES = ("epoch", "dataset", "flow", "help", "evaluation", "prediction", "serving", "promotion")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"counted rounds (default {ROUNDS})")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="torch's threads")
+    parser.add_argument("--seconds", type=float, default=60.0, help="serving: under load (default 60)")
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.names) - set(NAMES)):
         parser.error(f"no benchmark is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
@@ -38,8 +39,11 @@ def main(arguments: Sequence[str]) -> int:
     reports: dict[str, Report] = {}
     for name in [name for name in NAMES if name in options.names or not options.names]:
         with screen.status(name) as status:
+            more = {"seconds": options.seconds} if name == "serving" else {}
             report = import_module(f"benchmarks.{name}").run(
-                options.rounds, lambda text, name=name, status=status: status.update(f"{name}: {text}")
+                options.rounds,
+                lambda text, name=name, status=status: status.update(f"{name}: {text}"),
+                **more,
             )
         reports[name] = report
         console.print(_table(report))

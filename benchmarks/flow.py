@@ -99,7 +99,7 @@ def copy(root: Path) -> None:
     yaml = YAML()
     params = yaml.load((PROJECT / "recipes" / "digits.yaml").read_text(encoding="utf-8"))
     params["train"]["epochs"] = EPOCHS
-    params["register"]["gate"]["minimum"] = 0.5
+    params["register"]["gate"].update(minimum=0.5, beat_baseline=False, max_ece=None)
     with (root / "params.yaml").open("w", encoding="utf-8") as handle:
         yaml.dump(params, handle)
     _git(root, "init", "--quiet")

@@ -23,6 +23,8 @@ PLUGINS = {
 }
 # Files that a stage copies into its output without importing them.
 COPIED = {"package": ["convoy.serving.pyfunc"]}
+# Folders of files that a module reads and no import shows.
+READ = {"convoy.evaluation.page": "src/convoy/evaluation/templates"}
 KINDS = {
     "source": ("convoy.data.sources", "src/convoy/data/sources/${data.source}.py"),
     "model": ("convoy.models", "src/convoy/models/${model.name}.py"),
@@ -47,7 +49,9 @@ def _of_stage(graph: grimp.ImportGraph, module: str) -> list[str]:
         for plugin in graph.find_children(package):
             if not plugin.rpartition(".")[2].startswith("_"):
                 wanted |= graph.find_upstream_modules(plugin)
-    return [*sorted(path for name in wanted if (path := _path(name))), *templates]
+    read = [file for name in wanted & READ.keys() for file in (ROOT / READ[name]).iterdir()]
+    files = [file.relative_to(ROOT).as_posix() for file in read]
+    return [*sorted([*files, *(path for name in wanted if (path := _path(name)))]), *templates]
 
 
 def _path(module: str) -> str | None:

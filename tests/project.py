@@ -44,14 +44,14 @@ def make_project(folder: Path, changes: dict[str, dict[str, Any]] | None = None)
         "data": {"source": "image_folder", "path": "data/raw/toy"},
         "prepare": {"height": 16, "width": 16, "channels": 1, "resize": "stretch"},
         "train": {"epochs": 6, "batch_size": 8, "precision": "fp32", "threads": 1},
-        "evaluate": {"resamples": 100},
+        "evaluate": {"resamples": 100, "robustness_samples": 8},
         "flow": {"retries": 0},
     }
     for section, values in [*settings.items(), *(changes or {}).items()]:
         params[section].update(values)
     params["model"] = {"name": "lenet5"}
     params["train"]["optimizer"]["lr"] = 0.005
-    params["register"]["gate"]["minimum"] = 0.6
+    params["register"]["gate"].update(minimum=0.6, beat_baseline=False, max_ece=None, slice_margin=None)
     with (folder / "params.yaml").open("w", encoding="utf-8") as handle:
         yaml.dump(params, handle)
     with (folder / ".gitignore").open("a") as handle:

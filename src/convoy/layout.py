@@ -11,7 +11,9 @@ SPLIT = ARTIFACTS / "split"  # samples.parquet, summary.json
 PREPARE = ARTIFACTS / "prepare"  # train/ val/ test/ (stores), preprocessor.json
 AUGMENT = ARTIFACTS / "augment"  # policy.json, preview.png, train/ (a store, when copies were asked for)
 TRAIN = ARTIFACTS / "train"  # model.safetensors, training.json, journal.jsonl, history.csv
-EVALUATE = ARTIFACTS / "evaluate"  # predictions.parquet, metrics.json, per_class.csv, confusion.csv, pictures
+# predictions.parquet, metrics.json, calibration.json, report.html, pictures; tables per_class, slices,
+# robustness, reliability, confusion (.csv)
+EVALUATE = ARTIFACTS / "evaluate"
 BUNDLE = ARTIFACTS / "bundle"  # what is registered
 
 STATE = Path(".convoy")  # git-ignored: MLflow, Prefect, caches, checkpoints, live journals

@@ -20,6 +20,7 @@ from convoy.io import sha256_file
 
 ENVIRONMENT_LOCK = Path("requirements.lock")
 DVC_LOCK = Path("dvc.lock")
+UNTRACKED = "untracked: "  # begins a line of a diff that names a file git does not know
 
 _OWN_OUTPUTS = (":(exclude,top,glob)**/dvc.lock",)  # written by the run itself, so never dirt
 _TIMEOUT_S = 30
@@ -51,16 +52,16 @@ def git_state(root: Path) -> GitState:
     if commit is None:
         return GitState(problem="no commit yet")
     scope = ("--", ".", *_OWN_OUTPUTS)
-    changes = _git(root, "status", "--porcelain=v1", "--untracked-files=normal", *scope)
+    changes = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=normal", *scope)
     if changes is None:
         return GitState(commit=commit.strip(), problem="git status failed")
-    tracked = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", *scope) or ""
-    untracked = [line[3:] for line in changes.splitlines() if line.startswith("??")]
+    tracked = _git(root, "diff", "--no-ext-diff", "--no-color", "--binary", "HEAD", *scope) or ""
+    untracked = [entry[3:] for entry in changes.split("\0") if entry.startswith("?? ")]
     return GitState(
         commit=commit.strip(),
         branch=(_git(root, "branch", "--show-current") or "").strip() or None,
-        dirty=bool(changes.strip()),
-        diff=tracked + "".join(f"untracked: {path}\n" for path in untracked),
+        dirty=bool(changes),
+        diff=tracked + "".join(f"{UNTRACKED}{path}\n" for path in untracked),
     )
 
 
@@ -99,7 +100,10 @@ def dvc_digest(root: Path, path: str) -> str | None:
 
 
 def collect(root: Path) -> dict[str, Any]:
-    """All of it, JSON-able: {"git", "dvc_lock", "environment_lock", "hardware", "versions"}."""
+    """All of it, JSON-able: {"git", "dvc_lock", "dvc_lock_text", "environment_lock", "hardware", "versions"}.
+
+    The text of dvc.lock goes along, because the commit holds that of an earlier run: a run changes it.
+    """
     git = git_state(root)
     return {
         "git": {
@@ -110,6 +114,7 @@ def collect(root: Path) -> dict[str, Any]:
             "diff": git.diff,
         },
         "dvc_lock": file_digest(root / DVC_LOCK),
+        "dvc_lock_text": _text(root / DVC_LOCK),
         "environment_lock": file_digest(root / ENVIRONMENT_LOCK),
         "hardware": hardware(),
         "versions": versions(),
@@ -137,9 +142,14 @@ def tags(collected: dict[str, Any]) -> dict[str, str]:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; empty where the file is missing or is none."""
+    return parse_yaml(_text(path) or "")
+
+
+def parse_yaml(text: str) -> dict[str, Any]:
+    """A YAML mapping; empty where the text is none. Tags make no objects."""
     try:
-        value = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError):
+        value = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -158,6 +168,13 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _version(package: str) -> str | None:

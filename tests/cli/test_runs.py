@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from convoy import layout
 from convoy.errors import ConfigError, ResourceError
 from tests.registry import fixtures
 from tests.registry.fixtures import Command, Project
@@ -38,9 +39,14 @@ def test_no_runs_are_no_table(project: Project, convoy: Command) -> None:
 def test_runs_are_compared_by_name_key_and_version(two_runs: Project, convoy: Command) -> None:
     two_runs.use("good")
     convoy("register")
-    for wanted in ("lenet5-good", "key-of-g", "digits/1", "models:/digits@champion"):
+    for wanted, name in (
+        ("lenet5-good", "lenet5-good"),
+        ("key-of-g", "lenet5-good"),
+        ("digits/1", "digits/1"),
+        ("models:/digits@champion", "digits/1"),
+    ):
         table = json.loads(convoy("compare", wanted, "lenet5-poor", "--json").out)
-        assert [run["name"] for run in table["runs"]] == ["lenet5-good", "lenet5-poor"]
+        assert [run["name"] for run in table["runs"]] == [name, "lenet5-poor"]
         assert table["params"] == {"optimizer.lr": ["0.01", "0.02"]}
         assert table["metrics"]["test_accuracy"] == {"values": [1.0, 0.75], "difference": [0.0, -0.25]}
 
@@ -49,6 +55,67 @@ def test_the_comparison_is_shown_with_differences(two_runs: Project, convoy: Com
     out = convoy("compare", "lenet5-good", "lenet5-poor").out
     assert "0.7500 (-0.2500)" in out
     assert "Parameters that differ" in out
+
+
+def test_common_test_samples_are_compared_in_pairs(two_runs: Project, convoy: Command) -> None:
+    table = json.loads(convoy("compare", "lenet5-good", "lenet5-poor", "--json").out)
+    (pair,) = table["against"]
+    answers = pair["answers"]
+    assert answers["samples"] == 24
+    accuracy = answers["metrics"]["test_accuracy"]
+    assert (accuracy["values"], accuracy["difference"]) == ([1.0, 0.75], -0.25)
+    low, high = accuracy["interval"]
+    assert -0.5 < low < -0.25 < high < 0
+    assert answers["mcnemar"] == {"only_first_right": 6, "only_other_right": 0, "p": 2 * 0.5**6}
+    assert answers["metrics"]["test_log_loss"]["difference"] > 0
+    changed = pair["changed_sides"]
+    assert changed["count"] == len(changed["first"]) == 6
+    assert {row["change"] for row in changed["first"]} == {"lost"}
+    assert [row["confidence"][1] for row in changed["first"]] == sorted(
+        (row["confidence"][1] for row in changed["first"]), reverse=True
+    )
+    out = convoy("compare", "lenet5-good", "lenet5-poor").out
+    assert "6 samples changed sides" in out
+    assert "McNemar's exact p = 0.0312" in out
+
+
+def test_the_samples_that_changed_sides_are_pictured(two_runs: Project, convoy: Command) -> None:
+    page = two_runs.root / "changed.html"
+    convoy("compare", "lenet5-good", "lenet5-poor", "--html", page)
+    text = page.read_text(encoding="utf-8")
+    assert "lenet5-poor: 6 lost, 0 won, against lenet5-good" in text
+    assert text.count("data:image/") == 6
+    assert "right before, wrong now" in text
+    for picture in (two_runs.root / "data" / "raw" / "toy").rglob("*.png"):
+        picture.write_bytes(b"another")
+    convoy("compare", "lenet5-good", "lenet5-poor", "--html", page)
+    assert "data:image/" not in page.read_text(encoding="utf-8")
+
+
+def test_runs_without_common_predictions_are_compared_all_the_same(project: Project, convoy: Command) -> None:
+    (project.root / layout.EVALUATE / "predictions.parquet").unlink()
+    convoy("track", "sync")
+    project.use("poor")
+    convoy("track", "sync")
+    assert json.loads(convoy("compare", "lenet5-good", "lenet5-poor", "--json").out)["against"] == [
+        {
+            "name": "lenet5-poor", "samples": None, "answers": None, "code": None,
+            "changed_sides": {"count": 0, "first": []},
+        }
+    ]  # fmt: skip
+    assert "no predictions on common test samples" in convoy("compare", "lenet5-good", "lenet5-poor").out
+
+
+def test_a_commit_between_two_runs_is_named_with_its_files(project: Project, convoy: Command) -> None:
+    convoy("track", "sync")
+    project.change("minimum: 0.5", "minimum: 0.6")
+    project.commit()
+    project.use("poor")
+    convoy("track", "sync")
+    (pair,) = json.loads(convoy("compare", "lenet5-good", "lenet5-poor", "--json").out)["against"]
+    assert [line.partition(" ")[2] for line in pair["code"]["commits"]] == ["a change"]
+    assert pair["code"]["files"] == ["params.yaml"]
+    assert "a change" in convoy("compare", "lenet5-good", "lenet5-poor").out
 
 
 def test_origins_that_differ_are_shown(project: Project, convoy: Command) -> None:

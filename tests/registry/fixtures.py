@@ -29,6 +29,7 @@ from convoy.data import manifest, store
 from convoy.environment import default_tracking_uri
 from convoy.errors import ConvoyError
 from convoy.registry import client as connection
+from convoy.registry import doubts
 from convoy.stages.package import package
 from convoy.training import journal, network
 from tests import toys
@@ -54,8 +55,14 @@ train:
   device: cpu
   precision: fp32
   threads: 1
-evaluate: {resamples: 100, confidence: 0.95, mistakes: 5, seed: 0}
-register: {model: digits, gate: {metric: accuracy, minimum: 0.5, margin: 0.0}}
+evaluate:
+  {resamples: 100, confidence: 0.95, mistakes: 5, calibration: temperature, baseline: hog_linear,
+   robustness_samples: 8, tta: 0, seed: 0}
+register:
+  model: digits
+  gate: {metric: accuracy, first: promote, minimum: 0.5, margin: 0.0, non_inferiority: 0.1,
+         beat_baseline: false, max_ece: null, slice_margin: null, slice_samples: 10,
+         max_latency_ms: null, max_latency_ratio: null, max_size_mb: 10.0}
 tracking: {experiment: toy}
 flow: {retries: 0, retry_delay_seconds: 0.0, stage_timeout_seconds: 60}
 """
@@ -134,11 +141,18 @@ def _empty_database(session: Path) -> Path:
     return found
 
 
+def track(root: Path) -> None:
+    """What `dvc add` writes about the raw data."""
+    digest = doubts.md5(root / "data" / "raw" / "toy")
+    (root / "data" / "raw" / "toy.dvc").write_text(f"outs:\n- md5: {digest}\n  path: toy\n")
+
+
 @pytest.fixture
 def project(workshop: Path, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A committed project with the artifacts of the good model."""
     root = tmp_path / "project"
     shutil.copytree(workshop / "data", root / "data")
+    track(root)
     (root / layout.PARAMS).write_text(PARAMS, encoding="utf-8")
     (root / "dvc.yaml").write_text("stages: {}\n")
     (root / ".gitignore").write_text("/.convoy/\n/artifacts/\n/data/\n")
@@ -270,11 +284,33 @@ def journal_events(name: str, epochs: int = 2) -> list[journal.Event]:
 def _write_evaluation(root: Path, folder: Path, model: network.Network) -> None:
     test = store.Store.open(root / "shared" / "prepare" / "test")
     with torch.inference_mode():
-        right = (model(torch.tensor(test.images)).argmax(dim=1).numpy() == test.target).mean()
+        probabilities = torch.softmax(model(torch.tensor(test.images)), dim=1).numpy()
+    right = (probabilities.argmax(axis=1) == test.target).mean()
+    folder.mkdir(parents=True)
+    _predictions(root, test, probabilities).to_parquet(folder / "predictions.parquet", index=False)
     figures = {"accuracy": float(right), "macro_f1": float(right), "log_loss": 0.25, "samples": len(test)}
     intervals = {"accuracy": [max(0.0, float(right) - 0.1), min(1.0, float(right) + 0.1)]}
     io.write_json(folder / "metrics.json", {"test": figures, "val": figures, "intervals": intervals})
     io.write_text(folder / "per_class.csv", "class,precision\ndown,1.0\n")
+
+
+def _predictions(root: Path, test: store.Store, probabilities: np.ndarray) -> pd.DataFrame:
+    """The test rows of the predictions table."""
+    samples = manifest.read(root / "shared" / "split").set_index("id")
+    ids = [value.decode("ascii") for value in test.id.tolist()]
+    names = np.array(toys.CLASSES)
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "split": "test",
+            "path": samples.loc[ids, "path"].to_numpy(),
+            "target": names[test.target],
+            "prediction": names[probabilities.argmax(axis=1)],
+            "confidence": probabilities.max(axis=1),
+            "loss": -np.log(np.maximum(probabilities[np.arange(len(ids)), test.target], 1e-30)),
+            **{f"p:{name}": probabilities[:, n] for n, name in enumerate(names)},
+        }
+    ).sort_values("id", ignore_index=True)
 
 
 @dataclass

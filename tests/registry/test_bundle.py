@@ -57,6 +57,104 @@ def test_the_bundles_digest_is_that_of_its_files_without_bytecode(workshop: Path
     assert contents.digest(copy) == contents.digest(workshop / "good" / "bundle")
 
 
+def test_the_checksums_are_what_sha256sum_reads(workshop: Path) -> None:
+    folder = workshop / "good" / "bundle"
+    lines = (folder / contents.SUMS).read_text().splitlines()
+    names = [line[66:] for line in lines]
+    assert names == sorted(name for name in contents.files(folder) if name != contents.SUMS)
+    assert contents.recorded_sums(folder) == {
+        name: value for name, value in contents.sha256s(folder).items() if name != contents.SUMS
+    }
+    tool = shutil.which("sha256sum")
+    if tool is not None:
+        done = subprocess.run([tool, "--check", "--strict", contents.SUMS], cwd=folder, check=False)
+        assert done.returncode == 0
+    contents.check(folder)
+
+
+def test_an_altered_a_missing_and_an_additional_file_are_named(workshop: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(workshop / "good" / "bundle", tmp_path / "bundle")
+    (copy / "model_card.md").write_text("better than it is")
+    (copy / "golden" / "00.png").unlink()
+    (copy / "more.txt").touch()
+    (copy / "code" / "__pycache__").mkdir()
+    (copy / "code" / "__pycache__" / "pixels.pyc").write_bytes(b"x")
+    said = "golden/00.png is missing, more.txt does not belong to it, model_card.md was altered"
+    with pytest.raises(IntegrityError, match=said) as caught:
+        contents.check(copy)
+    assert caught.value.where == str(copy / "golden" / "00.png")
+
+
+def test_a_damaged_list_of_checksums_is_no_list(workshop: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(workshop / "good" / "bundle", tmp_path / "bundle")
+    for text in ("", "no checksum\n"):
+        (copy / contents.SUMS).write_text(text)
+        with pytest.raises(IntegrityError, match="SHA256SUMS: the list of checksums is damaged"):
+            contents.check(copy)
+    (copy / contents.SUMS).unlink()  # as in bundles of before
+    contents.check(copy)
+    assert contents.recorded_sums(copy) is None
+
+
+def test_a_link_that_leads_out_of_the_bundle_is_refused(workshop: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(workshop / "good" / "bundle", tmp_path / "bundle")
+    outside = (copy / "model.onnx").rename(tmp_path / "model.onnx")
+    (copy / "model.onnx").symlink_to(outside)
+    assert contents.digest(copy) == contents.digest(workshop / "good" / "bundle")
+    with pytest.raises(IntegrityError, match=r"leads out of it: model\.onnx"):
+        contents.check(copy)
+    (copy / "model.onnx").unlink()
+    shutil.copy(outside, copy / "model.onnx")
+    (copy / "golden" / "link").symlink_to("00.png")
+    assert contents.leaving(copy) == []
+
+
+def test_temperature_and_thresholds_of_the_evaluation_are_in_the_bundle(
+    workshop: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(workshop, tmp_path / "workshop")
+    evaluated = copy / "good" / "evaluate"
+    thresholds = {
+        name: {"threshold": 0.25, "precision": 1.0, "recall": 1.0, "f1": 1.0} for name in ("down", "up")
+    }
+    io.write_json(
+        evaluated / "calibration.json",
+        {"method": "temperature", "temperature": 2.5, "thresholds": thresholds},
+    )
+    (evaluated / "slices.csv").write_text(
+        "slice,samples,accuracy,low,high,difference\nclass 上,20,0.5,0.3,0.7,-0.25\n"
+    )
+    metrics = io.read_json(evaluated / "metrics.json")
+    baseline = {"majority_accuracy": 0.5, "name": "hog_linear", "accuracy": 0.75, "macro_f1": 0.7,
+                "difference": 0.25, "interval": [0.125, 0.375]}  # fmt: skip
+    io.write_json(evaluated / "metrics.json", {**metrics, "baseline": baseline})
+    _package(copy, tmp_path / "bundle")
+    info = contents.info(tmp_path / "bundle")
+    assert info["calibration"] == {"method": "temperature", "temperature": 2.5}
+    assert info["thresholds"] == {"down": 0.25, "up": 0.25}
+    softer = [max(s["probabilities"]) for s in golden.read(tmp_path / "bundle")]
+    sharper = [max(s["probabilities"]) for s in golden.read(workshop / "good" / "bundle")]
+    logit = [np.log(p / (1 - p)) for p in sharper]
+    assert np.allclose(softer, [1 / (1 + np.exp(-x / 2.5)) for x in logit], atol=1e-4)
+    bundle.check_parity(tmp_path / "bundle")
+    assert (tmp_path / "bundle" / "model.onnx").read_bytes() == (
+        workshop / "good" / "bundle" / "model.onnx"
+    ).read_bytes()
+    card = (tmp_path / "bundle" / "model_card.md").read_text(encoding="utf-8")
+    for part in ("temperature 2.5000", "T = 2.5000", "`thresholds`", "| class 上 | 20 | 0.5000 | -0.2500 |",
+                 "`hog_linear`", "+0.2500 [+0.1250, +0.3750]"):  # fmt: skip
+        assert part in card
+
+
+def test_without_calibration_the_temperature_is_one(workshop: Path) -> None:
+    info = contents.info(workshop / "good" / "bundle")
+    assert info["calibration"] == {"method": "none", "temperature": 1.0}
+    assert info["thresholds"] == {}
+    card = (workshop / "good" / "bundle" / "model_card.md").read_text(encoding="utf-8")
+    assert "not calibrated" in card
+    assert "概率未经校准" in card
+
+
 def test_nothing_in_a_bundle_tells_where_it_was_made(workshop: Path) -> None:
     places = [str(workshop).encode(), str(Path(bundle.__file__).parents[2]).encode(), b"site-packages"]
     for path in (workshop / "good" / "bundle").rglob("*"):

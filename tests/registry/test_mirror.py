@@ -136,7 +136,7 @@ def test_the_process_outlives_signals_and_says_nothing(
     process = subprocess.Popen(
         _command(journal, parent.pid), cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    log = project.root / ".convoy" / "locks" / "mlflow.lock"
+    log = project.root / ".convoy" / "mlflow" / "locks" / "mlflow.lock"
     _wait_for(log)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)

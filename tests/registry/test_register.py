@@ -11,7 +11,7 @@ import pytest
 
 from convoy import io, layout
 from convoy.errors import ConfigError, GateRefused, IntegrityError
-from convoy.registry import aliases, contents, golden, ledger, lookup, promotion, tracking, versions
+from convoy.registry import aliases, contents, gate, golden, ledger, lookup, promotion, tracking, versions
 from convoy.registry.register import Receipt, register
 from tests.registry.fixtures import Project
 
@@ -47,7 +47,10 @@ def test_the_same_bundle_never_becomes_two_versions(project: Project) -> None:
     entries = len(ledger.read(project.client, "digits"))
     second = _register(project)
     assert (second.version, second.status, second.new) == ("1", "champion", False)
-    assert second.verdict == first.verdict
+    assert second.verdict["reason"] == first.verdict["reason"]
+    assert [row["outcome"] for row in second.verdict["rules"]] == [
+        row["outcome"] for row in first.verdict["rules"]
+    ]
     assert _versions(project) == ["1"]
     assert len(ledger.read(project.client, "digits")) == entries
 
@@ -57,9 +60,11 @@ def test_the_verdict_is_kept_with_the_version_the_run_and_the_ledger(
 ) -> None:
     receipt = _register(project)
     (entry,) = ledger.read(project.client, "digits")
-    assert entry["numbers"] == receipt.verdict
+    assert entry["numbers"] == gate.Verdict(**receipt.verdict).short()
     path = project.client.download_artifacts(receipt.run_id, "gate/digits-1.json", str(tmp_path))
     assert io.read_json(Path(path)) == receipt.verdict
+    assert {row["rule"] for row in receipt.verdict["rules"]} >= {"numbers", "minimum", "size", "tree", "data"}
+    assert ledger.problems(project.client, "digits") == []
     made = project.client.download_artifacts(receipt.run_id, "gate/digits-1-provenance.json", str(tmp_path))
     assert io.read_json(Path(made))["git"]["dirty"] is False
     run = project.client.get_run(receipt.run_id)
@@ -81,7 +86,22 @@ def test_a_better_model_takes_over_and_the_old_champion_is_previous(project: Pro
     assert low <= comparison["difference"] <= high
 
 
-def test_a_worse_model_becomes_challenger(project: Project) -> None:
+def test_a_clearly_worse_model_is_refused_with_the_interval(project: Project) -> None:
+    project.change("non_inferiority: 0.1", "non_inferiority: 0.05")
+    project.commit()
+    _register(project)
+    project.use("poor")
+    receipt = _register(project)
+    assert (receipt.status, receipt.verdict["rule"]) == ("refused", "not worse")
+    refusal = receipt.refusal()
+    assert refusal is not None
+    assert refusal.exit_code == 6
+    low, high = receipt.verdict["comparison"]["interval"]
+    assert f"-0.2500 [{low:+.4f}, {high:+.4f}]" in str(refusal)
+    assert _aliases(project) == {"champion": "1"}
+
+
+def test_a_model_that_is_not_clearly_worse_becomes_challenger(project: Project) -> None:
     _register(project)
     project.use("poor")
     receipt = _register(project)
@@ -163,14 +183,37 @@ def test_samples_that_a_model_learned_from_are_left_out(project: Project) -> Non
     assert comparison["samples"] == 19
 
 
-def test_a_test_picture_that_changed_stops_the_comparison(project: Project) -> None:
+def test_raw_data_that_are_not_those_recorded_refuse_until_they_are_restored(project: Project) -> None:
+    picture = next((project.root / "data" / "raw" / "toy").rglob("test *.png"))
+    content = picture.read_bytes()
+    picture.write_bytes(content + b"x")
+    receipt = _register(project)
+    assert (receipt.status, receipt.verdict["rule"], _aliases(project)) == ("refused", "data", {})
+    assert "unverified data" in receipt.verdict["reason"]
+    assert "dvc checkout" in receipt.verdict["fix"]
+    assert len(ledger.read(project.client, "digits")) == 1
+    assert _register(project).status == "refused"
+    assert len(ledger.read(project.client, "digits")) == 1  # nothing new was found
+    picture.write_bytes(content)
+    assert _register(project).status == "champion"
+
+
+def test_raw_data_that_dvc_does_not_know_are_refused(project: Project) -> None:
+    (project.root / "data" / "raw" / "toy.dvc").unlink()
+    receipt = _register(project)
+    assert (receipt.status, receipt.verdict["rule"]) == ("refused", "data")
+    assert "dvc add data/raw/toy" in receipt.verdict["fix"]
+
+
+def test_a_test_picture_that_changed_stops_a_promotion_by_hand(project: Project) -> None:
     _register(project)
     project.use("poor")
+    _register(project)
     picture = next((project.root / "data" / "raw" / "toy").rglob("test *.png"))
     picture.write_bytes(picture.read_bytes() + b"x")
     with pytest.raises(IntegrityError, match="has changed"):
-        _register(project)
-    assert _aliases(project) == {"champion": "1"}
+        promotion.promote(project.root, project.client, project.config, "digits", "2")
+    assert _aliases(project) == {"champion": "1", "challenger": "2"}
 
 
 def test_a_champion_whose_files_were_changed_is_named(project: Project) -> None:
@@ -273,26 +316,25 @@ def test_promotion_by_hand_asks_the_gate_and_can_override_it(project: Project) -
     project.use("poor")
     _register(project)
     client = project.client
-    version = lookup.resolve(client, "digits/2")
+    here = (project.root, client, project.config, "digits")
     with pytest.raises(GateRefused, match="not more than the margin"):
-        promotion.promote(client, project.root, project.config, version)
+        promotion.promote(*here, "2")
     assert _aliases(project) == {"champion": "1", "challenger": "2"}
-    promotion.promote(client, project.root, project.config, version, override="the customer wants it")
+    promotion.promote(*here, "@challenger", override="the customer wants it")
     assert _aliases(project) == {"champion": "2", "previous": "1"}
     entry = lookup.history(client, "digits")[-1]
     assert (entry["action"], entry["from"], entry["to"]) == ("override", "1", "2")
     assert "the customer wants it" in entry["why"]
     with pytest.raises(ConfigError, match="champion already"):
-        promotion.promote(client, project.root, project.config, lookup.resolve(client, "digits/2"))
+        promotion.promote(*here, "2")
 
 
 def test_what_was_made_from_a_dirty_tree_is_not_promoted_by_hand(project: Project) -> None:
     project.change("minimum: 0.5", "minimum: 0.6")
     _register(project)
     project.commit()
-    version = lookup.resolve(project.client, "digits/1")
     with pytest.raises(GateRefused, match="dirty tree"):
-        promotion.promote(project.client, project.root, project.config, version)
+        promotion.promote(project.root, project.client, project.config, "digits", "1")
 
 
 def test_rollback_returns_to_the_champion_before(project: Project) -> None:
@@ -300,11 +342,11 @@ def test_rollback_returns_to_the_champion_before(project: Project) -> None:
     _register(project)
     project.use("good")
     _register(project)
-    entry = promotion.rollback(project.client, "digits", "it was slow")
+    entry = promotion.rollback(project.root, project.client, "digits", "it was slow")
     assert (entry["from"], entry["to"], entry["why"]) == ("2", "1", "it was slow")
     assert _aliases(project) == {"champion": "1"}
     with pytest.raises(ConfigError, match="no champion to go back to"):
-        promotion.rollback(project.client, "digits")
+        promotion.rollback(project.root, project.client, "digits")
 
 
 def test_a_verdict_stands_although_somebody_deleted_the_run(project: Project) -> None:
@@ -326,7 +368,80 @@ def test_references_are_resolved_and_wrong_ones_say_what_there_is(project: Proje
         ("digits@best", "aliases: champion → 1"),
         ("digits/7", "no version 7"),
         ("digits", "names no model version"),
+        ("digits@latest", "MLflow reserves it"),
+        ("digits@V3", "MLflow reserves it"),
+        ("digits@../x", "names no model version"),
+        ("../digits/1", "names no model version"),
+        ("../1", "is no name of a model"),
+        ("digits/99999999999999999999", "names no model version"),
     ):
         with pytest.raises(ConfigError) as caught:
             lookup.resolve(client, reference)
         assert message in str(caught.value)
+
+
+def test_the_first_model_can_wait_for_a_persons_word(project: Project) -> None:
+    project.change("first: promote", "first: hold")
+    project.commit()
+    receipt = _register(project)
+    assert (receipt.status, receipt.verdict["rule"]) == ("challenger", "held")
+    number, verdict = promotion.promote(project.root, project.client, project.config, "digits", "@challenger")
+    assert (number, verdict.rule, _aliases(project)) == ("1", "first", {"champion": "1"})
+
+
+def test_a_champion_that_moved_while_a_model_was_judged_is_judged_against_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.use("poor")
+    _register(project)
+    real = promotion.judge
+    seen: list[str | None] = []
+
+    def meanwhile(client: Any, *arguments: Any, **named: Any) -> gate.Verdict:
+        verdict = real(client, *arguments, **named)
+        seen.append(verdict.champion)
+        if len(seen) == 1:  # another process, on a server that has no locks
+            client.delete_registered_model_alias("digits", "champion")
+        return verdict
+
+    monkeypatch.setattr(promotion, "judge", meanwhile)
+    project.use("good")
+    assert _register(project).verdict["rule"] == "first"
+    assert seen == ["1", None]
+
+
+def test_weights_that_are_not_numbers_are_refused(project: Project) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    path = project.root / layout.BUNDLE / "model.safetensors"
+    weights = load_file(path)
+    name = sorted(weights)[0]
+    weights[name] = weights[name] * float("nan")
+    save_file(weights, path)
+    receipt = _register(project)
+    assert (receipt.status, receipt.verdict["rule"]) == ("refused", "numbers")
+    assert f"weights {name}" in receipt.verdict["reason"]
+
+
+def test_latency_and_size_are_measured_and_told(project: Project) -> None:
+    project.change(
+        "max_latency_ms: null, max_latency_ratio: null", "max_latency_ms: 1000.0, max_latency_ratio: 50.0"
+    )
+    project.commit()
+    project.use("poor")
+    _register(project)
+    project.use("good")
+    rules = {row["rule"]: row for row in _register(project).verdict["rules"]}
+    assert rules["latency"]["outcome"] == rules["size"]["outcome"] == "passed"
+    assert rules["latency"]["numbers"]["ratio"][1] > 0
+    assert rules["latency"]["numbers"]["rounds"] >= 9
+    assert rules["size"]["numbers"]["mb"] > 0
+
+
+def test_the_flow_run_is_part_of_the_lineage(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "0a1b")
+    receipt = _register(project)
+    shown = lookup.show(project.client, lookup.resolve(project.client, "digits/1"))
+    assert shown["lineage"]["flow_run"] == "0a1b"
+    assert shown["params"]["optimizer.lr"] == "0.01"
+    assert project.client.get_run(receipt.run_id).data.tags["convoy.flow_run"] == "0a1b"

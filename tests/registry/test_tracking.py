@@ -155,3 +155,27 @@ def test_a_server_that_is_away_is_said_and_nothing_is_lost(
 def test_infinite_figures_are_left_out() -> None:
     flat = tracking.final_metrics({"test": {"accuracy": 0.5, "log_loss": float("inf")}, "intervals": {}})
     assert flat == {"test_accuracy": 0.5}
+
+
+def test_baseline_robustness_and_copies_are_final_metrics_too() -> None:
+    flat = tracking.final_metrics(
+        {
+            "test": {"accuracy": 0.9},
+            "intervals": {"accuracy": [0.8, 1.0]},
+            "robustness": {"noise": 0.7},
+            "tta": {"copies": 4, "accuracy": 0.95},
+            "baseline": {"name": "hog_linear", "accuracy": 0.6, "difference": 0.3, "interval": [0.2, 0.4]},
+        }
+    )
+    assert flat == {
+        "test_accuracy": 0.9,
+        "test_accuracy_low": 0.8,
+        "test_accuracy_high": 1.0,
+        "test_robustness_noise": 0.7,
+        "test_tta_copies": 4.0,
+        "test_tta_accuracy": 0.95,
+        "baseline_accuracy": 0.6,
+        "baseline_difference": 0.3,
+        "baseline_difference_low": 0.2,
+        "baseline_difference_high": 0.4,
+    }

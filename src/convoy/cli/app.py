@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from convoy.cli import config, data, predict, registry, run, runs, stage
+from convoy.cli import config, data, predict, proof, registry, run, runs, serve, stage
 from convoy.cli.explain import explain
 from convoy.errors import ConvoyError
 
@@ -31,6 +31,9 @@ app.add_typer(runs.track, name="track")
 app.command("register")(registry.register)
 app.add_typer(registry.app, name="registry")
 app.command("predict")(predict.predict)
+app.command("reproduce")(proof.reproduce)
+app.command("verify")(proof.verify)
+app.command("serve")(serve.serve)
 
 _debug = False
 

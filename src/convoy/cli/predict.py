@@ -1,48 +1,71 @@
 """`convoy predict`: pictures in, classes out, with a registered bundle or one in a folder. Needs no torch."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli import _server
+from convoy.cli import _models, _server
 
 if TYPE_CHECKING:
+    from convoy.serving.engine import Batch
     from convoy.serving.predictor import Predictor
-
-_BATCH = 64
+    from convoy.serving.source import Reference
+    from convoy.serving.tables import Row, Write
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders that are searched for pictures.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures, folders that are searched for pictures, CSV files that list some."),
+    ],
     model: Annotated[
-        str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, or a bundle's folder.")
-    ] = "models:/digits@champion",
+        str | None,
+        typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, or a folder (default: the champion)."),
+    ] = None,
+    column: Annotated[str, typer.Option(help="Of CSV files: where the paths are.")] = "path",
+    output: Annotated[
+        Path | None, typer.Option(help="Write all probabilities to this file: .csv, .parquet or .json.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, with all probabilities.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Write all probabilities to this CSV file.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of onnxruntime (default: all cores).")] = None,
 ) -> None:
     """Predict pictures. What cannot be read is named on stderr, the others are predicted, the exit code is 3.
 
     The bundle's network and preprocessing are used; no code that it carries is run.
     """
-    import tempfile
-
     from convoy.errors import DataError
+    from convoy.serving import engine, tables
 
-    pictures = list(_pictures(paths))
-    with tempfile.TemporaryDirectory(prefix="convoy-") as scratch:
-        predictor = _predictor(model, Path(scratch))
-        answers, failed = _answers(predictor, pictures)
     if output is not None:
-        _write_csv(output, answers, predictor.classes)
-    if json:
-        _server.show_json(answers)
-    elif output is None:
-        _server.show_table(
-            ("picture", "prediction", "probability"),
-            ((a["path"], a["prediction"], a["probabilities"][a["prediction"]]) for a in answers),
-        )
+        tables.check_ending(output)
+    pictures = list(_pictures(paths, column))
+    reference, predictor = _load(model, threads)
+    typer.echo(f"model: {reference}, sha256 {reference.digest}", err=True)
+    version = str(reference) if reference.version else f"sha256:{reference.digest[:12]}"
+    failed = 0
+    with ExitStack() as stack:
+        writes: list[Write] = []
+        if output is not None:
+            writes.append(stack.enter_context(tables.written(output, predictor.classes)))
+        if json:
+            printed = contextmanager(tables.as_json)(sys.stdout, predictor.classes)
+            writes.append(stack.enter_context(printed))
+        elif output is None:
+            writes.append(stack.enter_context(_shown()))
+        advance = stack.enter_context(_progress(len(pictures)))
+        for batch in engine.classify_all(predictor, pictures):
+            rows = _rows(batch, pictures, predictor, version)
+            failed += len(batch.errors)
+            for row in rows:
+                if row.error is not None:
+                    typer.echo(f"{row.path}: {row.error}", err=True)
+            for write in writes:
+                write(rows)
+            advance(len(rows))
     if failed:
         raise DataError(
             f"{failed} of {len(pictures)} pictures could not be read",
@@ -50,14 +73,16 @@ def predict(
         )
 
 
-def _pictures(paths: Sequence[Path]) -> Iterator[Path]:
-    """Files as given; of folders, at any depth, those with a picture's ending, in name order.
+def _pictures(paths: Sequence[Path], column: str) -> Iterator[Path]:
+    """Files as given; of folders, at any depth, those with a picture's ending, in name order; of CSV files
+    those that they list.
 
     Raises:
-        DataError: a path does not exist, or a folder holds no picture.
+        DataError: a path does not exist, a folder holds no picture, a CSV file has no such column.
     """
     from convoy.data.pixels import extensions
     from convoy.errors import DataError
+    from convoy.serving import tables
 
     known = extensions()
     for path in paths:
@@ -67,71 +92,76 @@ def _pictures(paths: Sequence[Path]) -> Iterator[Path]:
             if not found:
                 raise DataError("the folder holds no pictures", where=str(path))
             yield from found
-        elif path.exists():
-            yield path
-        else:
+        elif not path.exists():
             raise DataError("there is no such file or folder", where=str(path))
+        elif path.suffix.lower() == ".csv":
+            yield from tables.read_paths(path, column)
+        else:
+            yield path
 
 
-def _predictor(model: str, scratch: Path) -> "Predictor":
+def _load(model: str | None, threads: int | None) -> "tuple[Reference, Predictor]":
     """Raises:
     ConfigError: there is no such model.
     IntegrityError: the bundle is damaged.
     ResourceError: the server cannot be reached.
     """
+    import tempfile
+
+    from convoy.data._threads import cores
     from convoy.errors import IntegrityError
     from convoy.serving.predictor import BadBundle, Predictor
 
-    folder = Path(model)
-    if not folder.is_dir():
-        from convoy.registry import lookup
-
-        _, client = _server.reach()
-        folder = lookup.fetch(client, model, scratch)
-    try:
-        return Predictor(folder)
-    except BadBundle as error:
-        raise IntegrityError(str(error), fix="name a folder that `convoy stage package` wrote") from None
-
-
-def _answers(predictor: "Predictor", pictures: Sequence[Path]) -> tuple[list[dict[str, Any]], int]:
-    """One answer a readable picture, in order, and how many are not readable."""
-    import numpy as np
-
-    from convoy.data.pixels import UndecodableImage
-    from convoy.serving.predictor import softmax
-
-    answers: list[dict[str, Any]] = []
-    failed = 0
-    for first in range(0, len(pictures), _BATCH):
-        readable, arrays = [], []
-        for path in pictures[first : first + _BATCH]:
-            try:
-                arrays.append(predictor.prepare(path))
-            except (UndecodableImage, OSError) as error:
-                failed += 1
-                reason = error.strerror if isinstance(error, OSError) else error
-                typer.echo(f"{path}: {reason}", err=True)
-            else:
-                readable.append(path)
-        if arrays:
-            rows = softmax(predictor.logits(np.stack(arrays)))
-            answers += [
-                {"path": str(path), **predictor.answer(row)} for path, row in zip(readable, rows, strict=True)
-            ]
-    return answers, failed
+    with tempfile.TemporaryDirectory(prefix="convoy-") as scratch:
+        found = None if model is not None and Path(model).is_dir() else _models.quick(model)
+        if found is None:
+            source = _models.source(model)
+            reference = source.resolve()
+            found = reference, source.fetch(reference, Path(scratch))
+        try:
+            return found[0], Predictor(found[1], threads=threads or cores())
+        except BadBundle as error:
+            raise IntegrityError(str(error), fix="name a folder that `convoy stage package` wrote") from None
 
 
-def _write_csv(path: Path, answers: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
-    import csv
-    import io
+def _rows(batch: "Batch", pictures: Sequence[Path], predictor: "Predictor", version: str) -> "list[Row]":
+    from convoy.serving.tables import Row
 
-    from convoy.io import write_text
+    answers = iter(batch.probabilities)
+    rows = []
+    for number in batch.pictures:
+        path, error = str(pictures[number]), batch.errors.get(number)
+        if error is not None:
+            rows.append(Row(path, None, None, version, error, ()))
+            continue
+        chances = next(answers)
+        best = int(chances.argmax())
+        rows.append(Row(path, predictor.classes[best], float(chances[best]), version, None, chances.tolist()))
+    return rows
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "prediction", *(f"p:{name}" for name in classes)])
-    for answer in answers:
-        values = (f"{answer['probabilities'][name]:.8f}" for name in classes)
-        writer.writerow([answer["path"], answer["prediction"], *values])
-    write_text(path, text.getvalue())
+
+@contextmanager
+def _shown() -> "Iterator[Write]":
+    """Collects what the terminal's table holds, and prints it at the end."""
+    cells: list[tuple[object, ...]] = []
+
+    def write(rows: "Sequence[Row]") -> None:
+        cells.extend((row.path, row.label, row.probability) for row in rows if row.error is None)
+
+    yield write
+    _server.show_table(("picture", "label", "probability"), cells)
+
+
+@contextmanager
+def _progress(total: int) -> "Iterator[Callable[[int], None]]":
+    """A bar on stderr where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, disable=not console.is_terminal, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("predict", total=total)
+        yield lambda done: bar.advance(task, done)

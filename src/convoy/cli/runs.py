@@ -1,10 +1,11 @@
 """`convoy runs`, `convoy compare` and `convoy track`: what MLflow knows, at the terminal."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from convoy.cli import _server
+from convoy.cli import _comparison, _server
 
 track = typer.Typer(no_args_is_help=True, help="MLflow and the artifacts.")
 
@@ -37,10 +38,10 @@ def runs(
     json: Json = False,
 ) -> None:
     """The runs, the newest first: status, the parameters that differ, the test metrics."""
-    from convoy.registry import comparing
+    from convoy.registry import collecting, comparing
 
     client, name = _connected(experiment)
-    found = [comparing.summary(run) for run in comparing.recent(client, name, limit)]
+    found = [comparing.summary(run) for run in collecting.recent(client, name, limit)]
     if json:
         _server.show_json(found)
         return
@@ -68,26 +69,14 @@ def compare(
         typer.Argument(metavar="A B…", help="Ids, beginnings of ids, names, versions."),
     ],
     experiment: Experiment = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the samples that changed sides to this page.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Runs side by side: parameters that differ, metrics with differences to the first, origins."""
-    from convoy.errors import ConfigError
-    from convoy.registry import comparing
-
-    if len(wanted) < 2:
-        raise ConfigError("one run is nothing to compare", fix="name two or more: `convoy compare A B`")
+    """Runs or versions side by side: only what differs, metrics with paired intervals, who is right now."""
     client, name = _connected(experiment)
-    table = comparing.compare([comparing.find(client, name, each) for each in wanted])
-    if json:
-        _server.show_json(table)
-        return
-    names = [f"{run['name']}\n{run['id'][:8]} {run['status'].lower()}" for run in table["runs"]]
-    _server.show_table(("parameter", *names), _rows(table["params"]), "Parameters that differ")
-    _server.show_table(
-        ("metric", *names), ((n, *_with_difference(m)) for n, m in table["metrics"].items()), "Metrics"
-    )
-    if table["provenance"]:
-        _server.show_table(("origin", *names), _rows(table["provenance"]), "Origins that differ")
+    _comparison.show(client, name, wanted, json=json, html=html)
 
 
 def _connected(experiment: str | None) -> tuple[Any, str | None]:
@@ -96,25 +85,3 @@ def _connected(experiment: str | None) -> tuple[Any, str | None]:
     if experiment is None and root is not None:
         experiment = _server.project()[1].tracking.experiment
     return client, experiment
-
-
-def _rows(table: dict[str, list[Any]]) -> list[tuple[Any, ...]]:
-    if not table:
-        return [("none",)]
-    return [(name, *(_short(value) for value in values)) for name, values in table.items()]
-
-
-def _short(value: Any) -> Any:
-    """Digests are told apart by their first twelve digits."""
-    digest = isinstance(value, str) and len(value) >= 32 and not set(value) - set("0123456789abcdef")
-    return value[:12] if digest else value
-
-
-def _with_difference(metric: dict[str, list[float | None]]) -> list[str | None]:
-    cells: list[str | None] = []
-    for n, (value, difference) in enumerate(zip(metric["values"], metric["difference"], strict=True)):
-        if value is None:
-            cells.append(None)
-        else:
-            cells.append(f"{value:.4f}" + (f" ({difference:+.4f})" if n and difference is not None else ""))
-    return cells

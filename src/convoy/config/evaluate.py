@@ -1,6 +1,6 @@
 """Section `evaluate`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,4 +11,16 @@ class EvaluateConfig(Section):
     resamples: int = Field(ge=100, le=100_000, description="bootstrap resamples")
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(description="of the intervals")
     mistakes: int = Field(ge=1, le=100, description="how many of the worst mistakes are pictured")
+    calibration: Literal["temperature", "none"] = Field(
+        description="the logits are divided by a temperature fitted on the validation split"
+    )
+    baseline: Literal["hog_linear", "none"] = Field(
+        description="what the network is compared with on the same split; none: the commonest class alone"
+    )
+    robustness_samples: int = Field(
+        ge=0, le=100_000, description="test samples that are corrupted and predicted again; 0: none"
+    )
+    tta: int = Field(
+        ge=0, le=100, description="augmented copies of each test sample whose probabilities are averaged"
+    )
     seed: int = Field(ge=0)

@@ -1,6 +1,6 @@
 """The whole of params.yaml."""
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from convoy.config._base import Section
 from convoy.config.augment import AugmentConfig
@@ -24,3 +24,11 @@ class Config(Section):
     registration: RegisterConfig = Field(alias="register")  # and classes a method `register`
     tracking: TrackingConfig
     flow: FlowConfig
+
+    @field_validator("registration")
+    @classmethod
+    def _baseline_is_measured(cls, value: RegisterConfig, info: ValidationInfo) -> RegisterConfig:
+        evaluate = info.data.get("evaluate")
+        if value.gate.beat_baseline and evaluate is not None and evaluate.baseline == "none":
+            raise ValueError("gate.beat_baseline: true needs evaluate.baseline: hog_linear")
+        return value

@@ -1,7 +1,9 @@
-"""Pictures of an evaluation: confusion matrix, learning curves, the worst mistakes."""
+"""Pictures of an evaluation: confusion matrix, learning curves, the worst mistakes; thumbnails for pages."""
 
+import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pandas as pd
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from convoy.io import write_bytes
 
@@ -19,6 +22,10 @@ _CJK = (
     "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "Arial Unicode MS", "Droid Sans Fallback",
 )  # fmt: skip
 _MANY_CLASSES = 30
+_THUMBNAIL = 176  # pixels on the longer side
+_LOSSLESS = 96  # up to this side a picture is kept pixel by pixel
+_HEAT_OPACITY = 0.85
+_DIMMED = 0.6
 
 
 def labels(names: Sequence[str]) -> list[str]:
@@ -98,6 +105,43 @@ def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[s
             )
             axes.set_title(title, fontsize=8)
         _save(figure, path)
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture inside a page: a data URI, its size in pixels, whether it is so small that it is enlarged."""
+
+    uri: str
+    width: int
+    height: int
+    small: bool
+
+
+def thumbnail(image: NDArray[np.uint8]) -> Thumbnail:
+    """A picture (H, W, C), C of 1 or 3: small ones pixel by pixel, larger ones reduced."""
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    small = max(picture.size) <= _LOSSLESS
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    if small:
+        picture.save(buffer, format="PNG", optimize=True)
+    else:
+        picture.save(buffer, format="WEBP", quality=80, method=4)
+    code = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Thumbnail(f"data:image/{'png' if small else 'webp'};base64,{code}", *picture.size, small)
+
+
+def thumbnail_uri(image: NDArray[np.uint8]) -> str:
+    return thumbnail(image).uri
+
+
+def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A picture (H, W, C), grey and dimmed, under a heat-map (H, W) in [0, 1]: (H, W, 3)."""
+    grey = _DIMMED * image.mean(axis=2, keepdims=True)
+    colours = mpl.colormaps["inferno"](0.3 + 0.6 * heat)[:, :, :3] * 255
+    opacity = _HEAT_OPACITY * heat[:, :, None]
+    blended: NDArray[np.uint8] = ((1 - opacity) * grey + opacity * colours).round().astype(np.uint8)
+    return blended
 
 
 @contextmanager

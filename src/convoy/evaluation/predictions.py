@@ -1,67 +1,98 @@
 """The predictions table: one row a sample, from which every report derives without a second inference.
 
-Columns: id, split, path, target, prediction (class names), confidence, loss (cross-entropy, nats), and one
-`p:<class>` a class (float32). Rows are sorted by split, then id.
+Columns: id, split, path, target, prediction (class names), confidence, loss (cross-entropy, nats); then what
+slices are made of: the manifest's own columns (width, height, mode, bytes …) and brightness (mean pixel, 0 to
+255, of the prepared picture); then one `p:<class>` a class (float32). Confidence, loss and probabilities are
+those of the calibrated model. Rows are sorted by split, then id.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
+from scipy import special
 
-from convoy.data.loader import BatchLoader
 from convoy.data.store import Store
-from convoy.training.network import Network
 
-_BATCH = 256
+if TYPE_CHECKING:
+    from convoy.training.network import Network
+
+_BATCH = 64
 _TINY = float(np.finfo(np.float32).tiny)
+_OWN = ("id", "split", "path", "target", "prediction", "confidence", "loss", "brightness")
 
 
-def probabilities(network: Network, store: Store) -> NDArray[np.float32]:
-    """Softmax of the logits, (N, classes), in the store's order; fp32 on the CPU, so that it is exact."""
+def logits(network: "Network", images: NDArray[np.uint8], *, bf16: bool = False) -> NDArray[np.float32]:
+    """Of pictures (N, H, W, C): (N, classes), on the CPU.
+
+    Args:
+        bf16: compute in bf16, several times as fast where the processor has units for it, and good enough
+            where only right answers are counted; otherwise fp32.
+    """
+    import torch
+
     network.eval()
     parts = []
-    with torch.inference_mode():
-        for batch in BatchLoader([store], batch_size=_BATCH):
-            logits = network(torch.from_numpy(batch["images"]))
-            parts.append(torch.softmax(logits.double(), dim=1).float().numpy())
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        for start in range(0, len(images), _BATCH):
+            batch = np.array(images[start : start + _BATCH])  # a copy: torch takes no read-only memory
+            parts.append(network(torch.from_numpy(batch)).numpy())
     return np.concatenate(parts)
 
 
+def softmax(values: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Probabilities (N, classes) of logits (N, classes) that are divided by the temperature."""
+    probability: NDArray[np.float64] = special.softmax(values.astype(np.float64) / temperature, axis=1)
+    return probability.astype(np.float32)
+
+
+def losses(probability: NDArray[np.float32], target: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Cross-entropy (N,) in nats of probabilities (N, classes); finite, as of float32's least number."""
+    of_target = probability[np.arange(len(target)), target].astype(np.float64)
+    result: NDArray[np.float64] = -np.log(np.maximum(of_target, _TINY))
+    return result
+
+
 def table(
-    stores: Mapping[str, tuple[Store, NDArray[np.float32]]],
-    classes: Sequence[str],
-    paths: Mapping[str, str],
+    stores: Mapping[str, tuple[Store, NDArray[np.float32]]], classes: Sequence[str], samples: pd.DataFrame
 ) -> pd.DataFrame:
     """The predictions of several splits.
 
     Args:
         stores: split -> (store, probabilities (N, classes)).
-        paths: sample id -> where the sample lies.
+        samples: the manifest: id, path and whatever else it knows of each sample.
     """
     frames = []
     names = np.asarray(classes, dtype=object)
+    known = samples.set_index("id")
+    others = [c for c in map(str, known.columns) if c not in _OWN and not c.startswith("p:")]
     for split, (store, probability) in stores.items():
-        target = store.target
-        chosen = probability.argmax(axis=1)
-        of_target = probability[np.arange(len(target)), target].astype(np.float64)
         identifiers = [value.decode("ascii") for value in store.id.tolist()]
+        rows = known.loc[identifiers]
         frame = pd.DataFrame(
             {
                 "id": identifiers,
                 "split": split,
-                "path": [paths[value] for value in identifiers],
-                "target": names[target],
-                "prediction": names[chosen],
+                "path": rows["path"].tolist(),
+                "target": names[store.target],
+                "prediction": names[probability.argmax(axis=1)],
                 "confidence": probability.max(axis=1),
-                "loss": -np.log(np.maximum(of_target, _TINY)),
+                "loss": losses(probability, store.target),
+                **{column: rows[column].array for column in others},
+                "brightness": brightness(store.images),
             }
         )
         columns = {f"p:{name}": probability[:, n] for n, name in enumerate(classes)}
         frames.append(pd.concat([frame, pd.DataFrame(columns)], axis=1))
     return pd.concat(frames).sort_values(["split", "id"], kind="stable").reset_index(drop=True)
+
+
+def brightness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Mean pixel (N,), 0 to 255, of pictures (N, H, W, C)."""
+    means: NDArray[np.float64] = images.reshape(len(images), -1).mean(axis=1, dtype=np.float64)
+    return means.round(2)
 
 
 def class_names(predictions: pd.DataFrame) -> list[str]:

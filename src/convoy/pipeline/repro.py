@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,21 +46,31 @@ def failure_file(stage: str) -> Path:
     return STATE / "failures" / f"{stage}.json"
 
 
-def repro(root: Path, stage: str, *, timeout: float, line: Callable[[str], None]) -> Outcome:
+def repro(
+    root: Path,
+    stage: str,
+    *,
+    timeout: float,
+    line: Callable[[str], None],
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Outcome:
     """`dvc repro --single-item STAGE` in a process group of its own.
 
     Args:
         timeout: seconds after which the group is ended.
         line: receives each line of output as it comes.
+        options: more options of `dvc repro`.
+        variables: of the environment, beside this process's own.
     """
     failure = root / failure_file(stage)
     failure.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, "--single-item", stage]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     process = subprocess.Popen(
         command,
         cwd=root,
-        env={**os.environ, "PATH": path, FLOW_PID: str(os.getpid())},
+        env={**os.environ, **(variables or {}), "PATH": path, FLOW_PID: str(os.getpid())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

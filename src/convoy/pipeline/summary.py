@@ -26,6 +26,7 @@ class Result:
         metrics: of metrics.json.
         run_name: of the MLflow run.
         link: to the run in the MLflow UI; empty where no server is running.
+        report: where report.html is to be seen, in the MLflow UI or on disk; empty where there is none.
     """
 
     receipt: Receipt
@@ -33,6 +34,7 @@ class Result:
     training: Mapping[str, Any]
     run_name: str
     link: str
+    report: str
 
     @property
     def exit_code(self) -> int:
@@ -65,6 +67,8 @@ class Result:
         ]
         if receipt.verdict.get("fix"):
             rows.append(("to do", receipt.verdict["fix"]))
+        if self.report:
+            rows.append(("report", self.report))
         if self.link:
             rows.append(("link", self.link))
         return rows
@@ -98,8 +102,15 @@ def conclude(root: Path, config: "Config") -> Result:
     )
     return Result(
         receipt, read_json(root / EVALUATE / "metrics.json"), read_json(root / TRAIN / "training.json"),
-        run.info.run_name, link,
+        run.info.run_name, link, _report(root, link),
     )  # fmt: skip
+
+
+def _report(root: Path, link: str) -> str:
+    path = EVALUATE / "report.html"
+    if not (root / path).is_file():
+        return ""
+    return f"{link}/artifacts/evaluation/report.html" if link else path.as_posix()
 
 
 def show(result: Result) -> None:

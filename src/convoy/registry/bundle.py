@@ -6,6 +6,7 @@
     samples.parquet                  id, split and target of every sample it learned from or was tested on
     golden/                          a few test pictures with the expected probabilities
     code/, requirements.txt          all that prediction needs besides Python
+    SHA256SUMS                       the digest of every other file, as `sha256sum --check` reads it
 
 Equal inputs give equal bytes, so the digest of the folder names the model. What depends on place and time
 (commit, machine, clock) is kept outside: docs/decisions/0003-provenance-outside-the-bundle.md.
@@ -25,8 +26,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convoy.data.store import Store
-from convoy.io import atomic_path, fresh_dir, write_bytes, write_json, write_text
-from convoy.registry import card, golden, onnx_export
+from convoy.io import atomic_path, dump_json, fresh_dir, sha256_bytes, write_bytes, write_text
+from convoy.registry import card, contents, golden, onnx_export
 from convoy.serving.predictor import FORMAT, Predictor, softmax
 
 REQUIREMENTS = ("numpy", "onnxruntime", "opencv-python-headless", "pillow")
@@ -50,6 +51,8 @@ class Sources:
         metrics: the evaluate stage's metrics.json.
         samples: id, split, target of every sample.
         environment_lock: sha256 of requirements.lock; None where there is none.
+        calibration: the evaluate stage's calibration.json; None where it wrote none (then T = 1).
+        slices: its slices.csv, the worst first; None where it wrote none.
     """
 
     weights: Path
@@ -58,10 +61,19 @@ class Sources:
     metrics: Mapping[str, Any]
     samples: pd.DataFrame
     environment_lock: str | None
+    calibration: Mapping[str, Any] | None = None
+    slices: pd.DataFrame | None = None
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before the softmax."""
+        return float((self.calibration or {}).get("temperature", 1.0))
 
 
 def build(out: Path, network: nn.Module, sources: Sources, test: Store) -> None:
     """Write the bundle into `out`, bundle.json last, and check ONNX against torch on the golden samples.
+
+    SHA256SUMS, which lists bundle.json too, is written before it.
 
     Args:
         network: uint8 (N, H, W, C) -> logits, with the trained weights.
@@ -85,11 +97,14 @@ def build(out: Path, network: nn.Module, sources: Sources, test: Store) -> None:
         chosen["images"],
         [name.decode("ascii") for name in chosen["id"].tolist()],
         [classes[label] for label in chosen["target"]],
-        torch_probabilities(network, chosen["images"]),
+        torch_probabilities(network, chosen["images"], sources.temperature),
     )
     info = describe(sources)
-    write_text(out / "model_card.md", card.render(info, sources.samples))
-    write_json(out / "bundle.json", info)
+    write_text(out / "model_card.md", card.render(info, sources.samples, sources.slices))
+    described = dump_json(info).encode("utf-8")
+    sums = {**contents.sha256s(out), "bundle.json": sha256_bytes(described)}
+    write_text(out / contents.SUMS, contents.render_sums(sums))
+    write_bytes(out / "bundle.json", described)
     try:
         check_parity(out)
     except BaseException:
@@ -109,6 +124,14 @@ def describe(sources: Sources) -> dict[str, Any]:
         "output": {"name": onnx_export.OUTPUT, "activation": "softmax"},
         "params": {name: training[name] for name in _PARAMS if name in training},
         "metrics": dict(sources.metrics),
+        "calibration": {
+            "method": str((sources.calibration or {}).get("method", "none")),
+            "temperature": sources.temperature,
+        },
+        "thresholds": {
+            name: float(row["threshold"])
+            for name, row in (sources.calibration or {}).get("thresholds", {}).items()
+        },
         "provenance": {
             **{name: training[name] for name in _PROVENANCE if name in training},
             "environment_lock": sources.environment_lock,
@@ -128,11 +151,13 @@ def check_parity(bundle: Path) -> None:
     golden.check(samples, [answer["probabilities"] for answer in answers], predictor.classes, "ONNX")
 
 
-def torch_probabilities(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N, H, W, C) -> (N, classes), in fp32 on the CPU."""
+def torch_probabilities(
+    network: nn.Module, images: NDArray[np.uint8], temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """(N, H, W, C) -> (N, classes), in fp32 on the CPU: softmax(logits / temperature)."""
     with torch.inference_mode():
         logits = network.eval().cpu().float()(torch.from_numpy(np.ascontiguousarray(images)))
-    return softmax(logits.numpy())
+    return softmax(logits.numpy(), temperature)
 
 
 def requirements() -> list[str]:

@@ -13,20 +13,27 @@ _METRICS = {
     "log_loss": ("log-loss (nats)", "对数损失（nat）"),
 }
 _SHOWN_CLASSES = 30
+_SHOWN_SLICES = 5
 
 
-def render(info: Mapping[str, Any], samples: pd.DataFrame) -> str:
-    """Markdown from the content of bundle.json and the sample table; English, then a summary in Chinese."""
+def render(info: Mapping[str, Any], samples: pd.DataFrame, slices: pd.DataFrame | None = None) -> str:
+    """Markdown from the content of bundle.json and the sample table; English, then a summary in Chinese.
+
+    Args:
+        slices: slice, samples, accuracy, difference, the worst first; None where they were not measured.
+    """
     counts = {split: int((samples["split"] == split).sum()) for split in ("train", "val", "test")}
     parts = [
         _what(info),
         _data(counts),
         _metrics(info),
+        _slices(slices),
+        _reading(info),
         _use(info),
         _provenance(info),
         _chinese(info, counts),
     ]
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _what(info: Mapping[str, Any]) -> str:
@@ -62,15 +69,67 @@ def _metrics(info: Mapping[str, Any]) -> str:
 | metric | value | 95 % interval (bootstrap) |
 | --- | ---: | --- |
 {_rows(info["metrics"], language=0)}
+{_baseline(info["metrics"])}"""
+
+
+def _baseline(metrics: Mapping[str, Any]) -> str:
+    found = metrics.get("baseline")
+    if not found or "accuracy" not in found:
+        return ""
+    low, high = found["interval"]
+    return f"""
+For comparison: always answering with the most frequent class is right in {found["majority_accuracy"]:.4f}
+of the cases, the baseline `{found["name"]}` on the same split in {found["accuracy"]:.4f}. The network's
+accuracy differs from the baseline's by {found["difference"]:+.4f} [{low:+.4f}, {high:+.4f}].
 """
+
+
+def _slices(slices: pd.DataFrame | None) -> str:
+    if slices is None or slices.empty:
+        return ""
+    rows = "\n".join(
+        f"| {row['slice']} | {int(row['samples']):,} | {row['accuracy']:.4f} | {row['difference']:+.4f} |"
+        for row in slices.head(_SHOWN_SLICES).to_dict("records")
+    )
+    return f"""## Where it is worst
+
+| slice of the test split | samples | accuracy | against all |
+| --- | ---: | ---: | ---: |
+{rows}
+"""
+
+
+def _reading(info: Mapping[str, Any]) -> str:
+    """How the probabilities and thresholds are meant to be read."""
+    calibration = info.get("calibration", {"method": "none", "temperature": 1.0})
+    test = info["metrics"]["test"]
+    if calibration["method"] == "none":
+        said = "The probabilities are the network's own, not calibrated: read them as a ranking."
+    else:
+        ece = f" The mean gap on the test split (ECE) is {test['ece']:.4f}." if "ece" in test else ""
+        said = (
+            f"The probabilities are calibrated (temperature {calibration['temperature']:.4f}, fitted on the "
+            f"validation split): of the answers given with 0.9, about nine in ten are right.{ece}"
+        )
+    thresholds = info.get("thresholds") or {}
+    rule = (
+        '\n`thresholds` in bundle.json holds, for each class, the probability from which saying "it is this\n'
+        'class" had the best F1 on the validation split. The prediction is always the most probable class.\n'
+        if thresholds
+        else ""
+    )
+    return f"""## How to read an answer
+
+{said}
+{rule}"""
 
 
 def _use(info: Mapping[str, Any]) -> str:
     return f"""## Use and limits
 
 For pictures like those it was trained on. It always answers with one of its {len(info["classes"])}
-classes, also for a picture that shows none of them; its probabilities are not calibrated. The figures
-say nothing about other cameras, other sources or later times: measure again there before you rely on it.
+classes, also for a picture that shows none of them. The figures say nothing about other cameras, other
+sources or later times: measure again there before you rely on it.
 
 ```
 pip install -r requirements.txt
@@ -105,9 +164,16 @@ def _chinese(info: Mapping[str, Any], counts: Mapping[str, int]) -> str:
 | --- | ---: | --- |
 {_rows(info["metrics"], language=1)}
 
-适用于与训练数据相似的图片；对不属于任何类别的图片也会给出一个类别，概率未经校准。
+适用于与训练数据相似的图片；对不属于任何类别的图片也会给出一个类别。{_calibrated_chinese(info)}
 用法：`pip install -r requirements.txt`，然后运行 `python code/predictor.py 图片.png`（不需要 torch）。
 """
+
+
+def _calibrated_chinese(info: Mapping[str, Any]) -> str:
+    calibration = info.get("calibration", {"method": "none"})
+    if calibration["method"] == "none":
+        return "概率未经校准，只宜用于排序。"
+    return f"概率经过温度校准（T = {calibration['temperature']:.4f}，在验证集上拟合）。"
 
 
 def _rows(metrics: Mapping[str, Any], language: int) -> str:

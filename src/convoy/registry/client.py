@@ -1,5 +1,6 @@
 """The one way to MLflow: quiet, behind a lock at first contact, with an error that says when it is away."""
 
+import hashlib
 import logging
 import os
 import sqlite3
@@ -22,6 +23,7 @@ _SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+_POLL_SECONDS = 0.01  # between two looks at a lock that another process holds
 
 
 def tracking_uri(root: Path | None) -> str:
@@ -93,14 +95,67 @@ def reached(uri: str) -> Iterator[None]:
 
 @contextmanager
 def lock(root: Path | None, name: str) -> Iterator[None]:
-    """Hold `.convoy/locks/NAME.lock`; outside of a project there is no such file and no lock."""
-    if root is None:
+    """Let one process at a time do what NAME stands for.
+
+    The lock belongs to the tracking store, so that clones that share it wait for each other: a file beside
+    a SQLite database, an advisory lock in PostgreSQL. A server behind HTTP has none to offer; there it is a
+    file in the project (none outside of one), and writers check again what they rely on
+    (`promotion.Overtaken`).
+
+    Raises:
+        ResourceError: there can be no lock: the folder or the database refuses it.
+    """
+    uri = tracking_uri(root)
+    database = database_file(uri)
+    if uri.startswith("postgresql"):
+        with _advisory_lock(uri, name):
+            yield
+        return
+    folder = database.resolve().parent / "locks" if database else state_dir(root) / "locks" if root else None
+    if folder is None:
         yield
         return
-    folder = state_dir(root) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(folder / f"{name}.lock")
+        held.acquire(poll_interval=_POLL_SECONDS)
+    except OSError as error:
+        raise _unreachable(uri, error) from error
+    try:
         yield
+    finally:
+        held.release()
+
+
+@contextmanager
+def _advisory_lock(uri: str, name: str) -> Iterator[None]:
+    """pg_advisory_lock on a connection of its own; PostgreSQL releases it when the process ends, however.
+
+    https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+    """
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    number = {"number": int.from_bytes(hashlib.sha256(f"convoy:{name}".encode()).digest()[:8], signed=True)}
+    try:
+        engine = sqlalchemy.create_engine(uri, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    except ImportError as error:
+        raise ResourceError(
+            f"PostgreSQL needs a driver that is not installed: {error.name}",
+            where=shown(uri),
+            fix="`pip install psycopg2-binary`",
+        ) from None
+    try:
+        with reached(uri):
+            connection = engine.connect()
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:number)"), number)
+        try:
+            yield
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock(:number)"), number)
+        finally:
+            connection.close()
+    finally:
+        engine.dispose()
 
 
 def database_file(uri: str) -> Path | None:

@@ -1,67 +1,49 @@
-"""Runs side by side: which parameters differ, which metrics by how much, what else they were made from."""
+"""Runs and versions side by side: only what differs, and the metrics with paired intervals."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from convoy.errors import ConfigError
-from convoy.registry import lookup, runs
+from convoy.registry import changes
+from convoy.registry.collecting import MODEL_TAG, Side, key
 
 MAIN_METRICS = ("test_accuracy", "test_macro_f1", "test_log_loss")
 _PROVENANCE = (
     "commit", "dirty", "data_digest", "dvc_lock", "environment_lock",
     "cpu", "cores", "gpus", "python", "torch",
 )  # fmt: skip
-_LIMIT = 1000
-_LEAST_PREFIX = 3
 
 
-def recent(client: Any, experiment: str | None, limit: int) -> list[Any]:
-    """Runs of an experiment (None: of all), the newest first."""
-    found = client.search_runs(
-        _experiments(client, experiment), order_by=["attributes.start_time DESC"], max_results=limit
-    )
-    return list(found)
+def compare(found: Sequence[Side], root: Path | None = None) -> dict[str, Any]:
+    """{"runs", "params", "metrics", "provenance", "against"}: a name and one value a side each.
 
+    Parameters and provenance are those that differ. Metrics carry the values and, against the first side, the
+    differences (None where one lacks it). `against` holds one object for each side but the first: {"name",
+    "samples", "answers", "changed_sides": {"count", "first"}, "code"}, see `changes`.
 
-def find(client: Any, experiment: str | None, wanted: str) -> Any:
-    """The run that an id, a training key, a beginning of one of these, a run's name or a model version names.
-
-    Raises:
-        ConfigError: none or several are called so.
+    Args:
+        root: of the project, whose git knows the commits.
     """
-    if lookup.is_reference(wanted):
-        return client.get_run(lookup.resolve(client, wanted).run_id)
-    known = recent(client, experiment, _LIMIT)
-    exact = [run for run in known if wanted in (run.info.run_id, _key(run), run.info.run_name)]
-    found = exact or [
-        run
-        for run in known
-        if len(wanted) >= _LEAST_PREFIX
-        and (run.info.run_id.startswith(wanted) or _key(run).startswith(wanted))
-    ]
-    if not found:
-        raise ConfigError(f"no run is called {wanted!r}", fix="`convoy runs` lists them by name and id")
-    if len(found) > 1:
-        names = ", ".join(f"{run.info.run_name} ({run.info.run_id[:8]})" for run in found[:5])
-        raise ConfigError(f"{len(found)} runs are called {wanted!r}: {names}", fix="write more of the id")
-    return found[0]
-
-
-def compare(found: Sequence[Any]) -> dict[str, Any]:
-    """{"runs", "params", "metrics", "provenance"}: a name and one value a run each.
-
-    Parameters and provenance are those that differ. Metrics carry the values and, against the first run, the
-    differences (None where one lacks it).
-    """
+    first = found[0]
     return {
         "runs": [
-            {"name": run.info.run_name, "id": run.info.run_id, "status": run.info.status} for run in found
+            {"name": side.name, "id": side.run.info.run_id, "status": side.run.info.status} for side in found
         ],
-        "params": differing([run.data.params for run in found]),
+        "params": differing([dict(side.params) for side in found]),
         "metrics": {name: _metric(name, found) for name in _metric_names(found)},
-        "provenance": differing(
-            [{n: run.data.tags.get(f"convoy.{n}") for n in _PROVENANCE} for run in found]
-        ),
+        "provenance": differing([{n: side.origin.get(n) for n in _PROVENANCE} for side in found]),
+        "against": [_against(first, other, root) for other in found[1:]],
+    }
+
+
+def _against(first: Side, other: Side, root: Path | None) -> dict[str, Any]:
+    changed = changes.sides(first, other)
+    return {
+        "name": other.name,
+        "samples": changes.of_samples(first, other),
+        "answers": changes.of_answers(first, other),
+        "changed_sides": {"count": len(changed), "first": changed[: changes.SHOWN]},
+        "code": changes.of_code(root, first, other),
     }
 
 
@@ -79,37 +61,26 @@ def summary(run: Any) -> dict[str, Any]:
         "name": run.info.run_name,
         "status": run.info.status,
         "started": run.info.start_time,
-        "key": _key(run),
-        "model": run.data.tags.get("convoy.model"),
+        "key": key(run),
+        "model": run.data.tags.get(MODEL_TAG),
         "params": dict(run.data.params),
         "metrics": {n: v for n, v in run.data.metrics.items() if not n.startswith("system/")},
     }
 
 
-def _experiments(client: Any, name: str | None) -> list[str]:
-    if name is None:
-        return [e.experiment_id for e in client.search_experiments()]
-    found = client.get_experiment_by_name(name)
-    return [found.experiment_id] if found else []
-
-
-def _metric(name: str, found: Iterable[Any]) -> dict[str, list[float | None]]:
-    values = [run.data.metrics.get(name) for run in found]
+def _metric(name: str, found: Iterable[Side]) -> dict[str, list[float | None]]:
+    values = [side.metrics.get(name) for side in found]
     base = values[0]
     difference = [None if v is None or base is None else v - base for v in values]
     return {"values": values, "difference": difference}
 
 
-def _metric_names(found: Iterable[Any]) -> list[str]:
+def _metric_names(found: Iterable[Side]) -> list[str]:
     """Final figures, the test split's first; no curves, no ends of intervals."""
-    names = {name for run in found for name in run.data.metrics}
+    names = {name for side in found for name in side.metrics}
     final = [
         n
         for n in names
         if n.startswith(("test_", "best_val_")) and not n.endswith(("_low", "_high", "_samples"))
     ]
     return sorted(final, key=lambda n: (n not in MAIN_METRICS, n.startswith("best_"), n))
-
-
-def _key(run: Any) -> str:
-    return str(run.data.tags.get(runs.KEY_TAG, ""))

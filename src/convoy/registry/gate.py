@@ -1,22 +1,24 @@
-"""The gate: numbers in, verdict out. It knows neither MLflow nor files.
+"""The gate: evidence in, verdict out. It knows neither MLflow nor files (docs/decisions/0006-the-gate.md).
 
-A model is refused when its own test metric is not a number or below the minimum, or when what it was made
-from cannot be proven. The first that passes becomes champion. After that the champion must be beaten, by
-more than the margin, on the same samples.
+Any rule that fails refuses the model, whatever the others say. One that passes them all becomes champion if
+there is none, or if it beats the champion on the same samples; else challenger.
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from convoy.registry import rules
+from convoy.registry.rules import Evidence, Finding
+
+if TYPE_CHECKING:
+    from convoy.config.register import GateConfig
 
 Status = Literal["champion", "challenger", "refused"]
-Codes = NDArray[np.int64]
 
-RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 0
+SHORT = 3000  # characters of `Verdict.short`: it fits a tag of 5,000 with a ledger entry around it
+_SAID = (200, 120, 60, 0)  # characters of what a rule says, until it fits
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,14 @@ class Verdict:
     """What was decided, and every number that led to it.
 
     Attributes:
-        rule: which rule decided: metric, unproven, first, better, not_better, incomparable, override.
-        reason: the rule in words, with the numbers.
+        rule: what decided: the first rule that failed, or first, held, better, not_better, incomparable,
+            override.
+        reason: that rule in words, with the numbers.
+        value: of the metric on the current test samples, or as recorded where it was not measured again.
         fix: what the user can do; empty where nothing is to be done.
-        final: false where the same bundle may pass later (an uncommitted change).
-        comparison: of `compare`; empty where nothing was compared.
+        final: false where the same bundle may pass later (an uncommitted change, a busy machine).
+        comparison: of `paired.compare`; empty where nothing was compared.
+        rules: every rule's `Finding` as a dict.
     """
 
     status: Status
@@ -42,142 +47,92 @@ class Verdict:
     final: bool = True
     champion: str | None = None
     comparison: dict[str, Any] = field(default_factory=dict)
+    rules: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-
-@dataclass(frozen=True)
-class Rules:
-    """Of params.yaml: register.gate."""
-
-    metric: str
-    minimum: float
-    margin: float
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Class indices (N,) on the same N samples; -1 is a class that a model does not know."""
-
-    target: Codes
-    challenger: Codes
-    champion: Codes
-    classes: int
+    def short(self) -> dict[str, Any]:
+        """The same for a tag: the rules keep outcome and words, which are cut where they are too many."""
+        for length in _SAID:
+            kept = [
+                {"rule": row["rule"], "outcome": row["outcome"], "said": _cut(row["said"], length)}
+                for row in self.rules
+            ]
+            reason, fix = _cut(self.reason, 500), _cut(self.fix, 200)
+            found = replace(self, reason=reason, fix=fix, rules=kept).as_dict()
+            if len(json.dumps(found, ensure_ascii=False)) <= SHORT:
+                break
+        return found
 
 
-def judge_alone(rules: Rules, value: float | None, unproven: str, fix: str) -> Verdict | None:
-    """The rules that need no champion; None where the model passes them.
+def judge(config: "GateConfig", found: Evidence, *, by_hand: bool = False) -> Verdict:
+    """Let every rule look at the evidence.
 
     Args:
-        value: of the metric on the model's own test split.
-        unproven: why it cannot be rebuilt (an uncommitted change …); empty where it can.
-        fix: what to do about that.
+        by_hand: a person asks for the promotion, so `first: hold` does not hold it back.
     """
-    given = _finite(value)
-    shared = {**asdict(rules), "value": given}
-    if given is None:
-        return Verdict("refused", "metric", f"{rules.metric} is not a number", **shared)
-    if given < rules.minimum:
-        reason = f"{rules.metric} {given:.4f} is below the minimum {rules.minimum:.4f}"
-        return Verdict("refused", "metric", reason, **shared)
-    if unproven:
-        return Verdict("refused", "unproven", unproven, fix=fix, final=False, **shared)
-    return None
-
-
-def first(rules: Rules, value: float) -> Verdict:
-    reason = f"the first model that passes; {rules.metric} {value:.4f}, minimum {rules.minimum:.4f}"
-    return Verdict("champion", "first", reason, value=value, **asdict(rules))
-
-
-def against(rules: Rules, value: float, champion: str, answers: Answers, left_out: dict[str, int]) -> Verdict:
-    """Champion and challenger on the samples that neither learned from."""
-    shared: dict[str, Any] = {**asdict(rules), "value": value, "champion": champion}
-    if not len(answers.target):
-        return Verdict(
-            "challenger",
-            "incomparable",
-            "no test sample is left that neither model learned from",
-            fix="`convoy registry promote NAME VERSION --override REASON` decides by hand",
-            comparison={"samples": 0, "left_out": left_out},
-            **shared,
-        )
-    comparison = {**compare(rules.metric, answers), "left_out": left_out}
-    difference = comparison["difference"]
-    better = difference > rules.margin
-    low, high = comparison["interval"]
-    reason = (
-        f"{rules.metric} {comparison['challenger']:.4f} against the champion's {comparison['champion']:.4f} "
-        f"on {comparison['samples']} samples: {difference:+.4f} [{low:+.4f}, {high:+.4f}], "
-        f"{'more' if better else 'not more'} than the margin {rules.margin:.4f}"
+    findings = [rule(config, found) for rule in rules.RULES]
+    findings.append(rules.better(config, found))
+    status, rule, reason, fix, final = _decide(config, found, findings, by_hand)
+    value = rules.measured(config, found)
+    comparison = dict(found.comparison or {})
+    if found.champion is not None and found.scores is not None:
+        comparison = {"samples": 0, **comparison, "left_out": found.scores.left_out}
+    return Verdict(
+        status,
+        rule,
+        reason,
+        config.metric,
+        rules.recorded(config, found) if value is None else value,
+        config.minimum,
+        config.margin,
+        fix,
+        final,
+        found.champion,
+        comparison,
+        [finding.as_dict() for finding in findings],
     )
-    if better:
-        return Verdict("champion", "better", reason, comparison=comparison, **shared)
-    return Verdict("challenger", "not_better", reason, comparison=comparison, **shared)
 
 
-def compare(metric: str, answers: Answers) -> dict[str, Any]:
-    """Both metrics, their difference with a paired bootstrap interval, and McNemar's exact test.
-
-    Raises:
-        KeyError: the metric is none of METRICS.
-    """
-    from scipy import stats
-
-    measure = METRICS[metric]
-
-    def difference(index: Codes) -> float:
-        target = answers.target[index]
-        new, old = answers.challenger[index], answers.champion[index]
-        return measure(target, new, answers.classes) - measure(target, old, answers.classes)
-
-    everything = np.arange(len(answers.target))
-    observed = difference(everything)
-    interval = [observed, observed]
-    if len(everything) > 1:
-        result = stats.bootstrap(
-            (everything,),
-            difference,
-            n_resamples=RESAMPLES,
-            batch=1,
-            vectorized=False,
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(SEED),
-        )
-        interval = [float(result.confidence_interval.low), float(result.confidence_interval.high)]
-    new_right, old_right = answers.challenger == answers.target, answers.champion == answers.target
-    only_new, only_old = int((new_right & ~old_right).sum()), int((old_right & ~new_right).sum())
-    disagreements = only_new + only_old
-    p = float(stats.binomtest(only_new, disagreements, 0.5).pvalue) if disagreements else 1.0
-    return {
-        "samples": len(answers.target),
-        "challenger": measure(answers.target, answers.challenger, answers.classes),
-        "champion": measure(answers.target, answers.champion, answers.classes),
-        "difference": observed,
-        "interval": interval,
-        "confidence": CONFIDENCE,
-        "resamples": RESAMPLES,
-        "mcnemar": {"only_challenger_right": only_new, "only_champion_right": only_old, "p": p},
-    }
+def override(verdict: Verdict, why: str) -> Verdict:
+    """The verdict of a person who promotes it all the same."""
+    said = f"override: {why} (the gate said: {verdict.reason})"
+    return replace(verdict, status="champion", rule="override", reason=said, fix="", final=True)
 
 
-def _accuracy(target: Codes, prediction: Codes, classes: int) -> float:
-    del classes
-    return float((target == prediction).mean())
+def _decide(
+    config: "GateConfig", found: Evidence, findings: Sequence[Finding], by_hand: bool
+) -> tuple[Status, str, str, str, bool]:
+    """Status, rule, reason, fix, final."""
+    *required, better = findings
+    failed = [finding for finding in required if finding.outcome == "failed"]
+    if failed:
+        others = f" (also: {', '.join(each.rule for each in failed[1:])})" if failed[1:] else ""
+        final = any(each.final for each in failed)
+        return "refused", failed[0].rule, failed[0].said + others, failed[0].fix, final
+    if found.champion is None:
+        passed = f"the first model that passes; {_finding(required, 'minimum').said}"
+        if config.first == "hold" and not by_hand:
+            fix = "`convoy registry promote NAME VERSION` makes it champion"
+            return "challenger", "held", f"{passed}; register.gate.first holds it", fix, True
+        return "champion", "first", passed, "", True
+    if found.comparison is None:
+        said = "no test sample is left that neither model learned from"
+        fix = "`convoy registry promote NAME VERSION --override REASON` decides by hand"
+        return "challenger", "incomparable", said, fix, True
+    shared = _finding(required, "comparable").numbers
+    partly = shared.get("only_challenger") or shared.get("only_champion")
+    note = f" ({_finding(required, 'comparable').said})" if partly else ""
+    reason = f"{config.metric} {better.said}{note}"
+    if better.outcome == "passed":
+        return "champion", "better", reason, "", True
+    return "challenger", "not_better", reason, "", True
 
 
-def _macro_f1(target: Codes, prediction: Codes, classes: int) -> float:
-    """Mean F1 of all classes; a class that neither occurs nor is predicted counts as 0, as in evaluation."""
-    hits = np.bincount(target[target == prediction] + 1, minlength=classes + 1)[1:]
-    actual = np.bincount(target + 1, minlength=classes + 1)[1:]
-    predicted = np.bincount(prediction + 1, minlength=classes + 1)[1:]
-    return float((2 * hits / np.maximum(actual + predicted, 1)).mean())
+def _finding(findings: Sequence[Finding], rule: str) -> Finding:
+    return next(finding for finding in findings if finding.rule == rule)
 
 
-METRICS: dict[str, Callable[[Codes, Codes, int], float]] = {"accuracy": _accuracy, "macro_f1": _macro_f1}
-
-
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: max(0, length - 1)] + "…" if length else ""

@@ -7,13 +7,24 @@ from typing import Any
 
 from convoy.errors import ConfigError
 from convoy.registry import aliases, ledger, versions
-from convoy.registry.promotion import STATUS_TAG
+from convoy.registry.versions import STATUS_TAG
 
-_REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^@/:]+)(?:@(?P<alias>[^@/]+)|/(?P<version>\d+))")
+_NAME = r"[^@/:\\\s\x00-\x1f]+(?: [^@/:\\\s\x00-\x1f]+)*"
+_REFERENCE = re.compile(
+    rf"(?:models:/)?(?P<name>{_NAME})(?:@(?P<alias>[\w-]{{1,255}})|/(?P<version>[0-9]{{1,9}}))"
+)
+_RESERVED = re.compile(r"latest|v[0-9]+", re.IGNORECASE)  # MLflow takes them for versions
 
 
 def model_names(client: Any) -> list[str]:
-    return [model.name for model in client.search_registered_models()]
+    names: list[str] = []
+    token = None
+    while True:
+        page = client.search_registered_models(page_token=token)
+        names += [model.name for model in page]
+        token = page.token
+        if not token:
+            return names
 
 
 def model_versions(client: Any, name: str) -> list[dict[str, Any]]:
@@ -32,13 +43,15 @@ def show(client: Any, found: Any) -> dict[str, Any]:
     """Everything that the registry knows about one version."""
     row = _row(found, aliases.current(client, found.name))
     verdict = found.tags.get(versions.VERDICT_TAG)
+    hidden = (versions.VERDICT_TAG, STATUS_TAG)
     lineage = {
         tag.removeprefix("convoy."): value
         for tag, value in sorted(found.tags.items())
-        if tag.startswith("convoy.") and tag not in (versions.VERDICT_TAG, STATUS_TAG)
+        if tag.startswith("convoy.") and tag not in hidden
     }
     return {
         **row,
+        "params": _params(client, found.run_id),
         "description": found.description,
         "lineage": lineage,
         "verdict": json.loads(verdict or "null"),
@@ -57,10 +70,15 @@ def history(client: Any, name: str) -> list[ledger.Entry]:
 
 def registered_model(client: Any, name: str) -> Any:
     """Raises:
-    ConfigError: there is no such model; the message lists those there are.
+    ConfigError: there is no such model, the message lists those there are; or it is no name at all.
     """
     from mlflow.exceptions import MlflowException
 
+    if not re.fullmatch(_NAME, name) or set(name) == {"."}:
+        raise ConfigError(
+            f"{name!r} is no name of a model",
+            fix="a name holds no /, \\, : or @, and is no path",
+        )
     try:
         return client.get_registered_model(name)
     except MlflowException as error:
@@ -85,6 +103,11 @@ def resolve(client: Any, reference: str) -> Any:
         )
     name, alias, number = match["name"], match["alias"], match["version"]
     registered_model(client, name)
+    if alias and _RESERVED.fullmatch(alias):
+        raise ConfigError(
+            f"{alias!r} can be no alias: MLflow reserves it",
+            fix=f"name a version, as {name}/3, or an alias that `convoy registry list {name}` shows",
+        )
     try:
         return (
             client.get_model_version_by_alias(name, alias)
@@ -101,6 +124,11 @@ def resolve(client: Any, reference: str) -> Any:
         ) from None
 
 
+def reference(name: str, version: str) -> str:
+    """NAME@ALIAS for a version that begins with @, else NAME/VERSION."""
+    return f"{name}{version}" if version.startswith("@") else f"{name}/{version}"
+
+
 def fetch(client: Any, reference: str, scratch: Path) -> Path:
     """The verified bundle that a reference names; see `versions.fetch`."""
     return versions.fetch(client, resolve(client, reference), scratch)
@@ -108,6 +136,18 @@ def fetch(client: Any, reference: str, scratch: Path) -> Path:
 
 def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
+
+
+def _params(client: Any, run_id: str | None) -> dict[str, str]:
+    """What the run was told; empty where somebody deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(sorted(client.get_run(run_id).data.params.items())) if run_id else {}
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
 
 
 def _row(version: Any, named: dict[str, str]) -> dict[str, Any]:

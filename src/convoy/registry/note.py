@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-_ROWS = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "log_loss")
+_ROWS = (
+    "accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1",
+    "roc_auc", "log_loss", "ece",
+)  # fmt: skip
 
 
 def render(training: Mapping[str, Any], metrics: Mapping[str, Any], name: str) -> str:
@@ -22,7 +25,8 @@ def render(training: Mapping[str, Any], metrics: Mapping[str, Any], name: str) -
 | data digest | `{training.get("data_digest", "unknown")}` |
 | torch | {training.get("torch", "unknown")} |
 
-- **Artifacts → evaluation**: predictions, per-class report, confusion matrix, the worst mistakes
+- **Artifacts → evaluation → report.html**: what the model gets wrong, pictures first; beside it the
+  predictions and the tables that it was made from
 - **Model metrics**: curves by epoch; **System metrics**: the machine meanwhile
 - `convoy compare {training["key"][:8]} OTHER` compares it at the terminal
 """
@@ -37,4 +41,16 @@ def _table(metrics: Mapping[str, Any]) -> str:
             val = metrics.get("val", {}).get(name)
             shown = f"{val:.4f}" if val is not None else ""
             lines.append(f"| {name} | **{metrics['test'][name]:.4f}** | {interval} | {shown} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_against_baseline(metrics)])
+
+
+def _against_baseline(metrics: Mapping[str, Any]) -> list[str]:
+    found = metrics.get("baseline", {})
+    if "difference" not in found:
+        return []
+    low, high = found["interval"]
+    return [
+        "",
+        f"Against the baseline `{found['name']}` ({found['accuracy']:.4f}): "
+        f"**{found['difference']:+.4f}** [{low:+.4f}, {high:+.4f}]",
+    ]

@@ -7,84 +7,138 @@ that a killed process left half done is completed before anything else happens.
 
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convoy.errors import ConfigError, GateRefused
-from convoy.layout import SPLIT
-from convoy.registry import aliases, contents, gate, ledger, runs, scoring, versions
+from convoy.errors import ConfigError, GateRefused, ResourceError
+from convoy.registry import aliases, evidence, gate, ledger, lookup, runs, versions
 from convoy.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS
+from convoy.registry.client import lock
+from convoy.registry.rules import Doubt
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
 
-STATUS_TAG = "convoy.status"
+STATUS_TAG = versions.STATUS_TAG
+_TRIES = 3
+
+
+class Overtaken(Exception):  # an event, which `settle` answers by judging again
+    """Another process moved the champion while a version was judged: only where a store has no locks."""
 
 
 def judge(
-    client: Any, root: Path, config: "Config", version: Any, bundle: Path, unproven: str, fix: str
+    client: Any,
+    root: Path,
+    config: "Config",
+    version: Any,
+    bundle: Path,
+    tree: Doubt,
+    data: Doubt,
+    *,
+    by_hand: bool = False,
 ) -> gate.Verdict:
     """Let the gate judge a version; nothing is changed.
 
     Args:
         bundle: the version's files.
-        unproven: why it cannot be rebuilt; empty where it can.
-        fix: what to do about that.
+        by_hand: a person asks for the promotion.
 
     Raises:
         DataError: the test data are missing.
         IntegrityError: the champion's files or a test picture are not what they were.
     """
-    section = config.registration.gate
-    rules = gate.Rules(section.metric, section.minimum, section.margin)
-    value = contents.info(bundle)["metrics"]["test"].get(rules.metric)
-    refused = gate.judge_alone(rules, value, unproven, fix)
-    if refused is not None:
-        return refused
     champion = aliases.current(client, version.name).get(CHAMPION)
-    if champion is None or champion == str(version.version):
-        return gate.first(rules, value)
     with tempfile.TemporaryDirectory(prefix="convoy-") as scratch:
-        other = versions.fetch(client, client.get_model_version(version.name, champion), Path(scratch))
-        tests = scoring.current_tests(root / SPLIT, config.data.source, root / config.data.path)
-        answers, left_out = scoring.score(tests, bundle, other)
-    return gate.against(rules, value, champion, answers, left_out)
+        rival = None
+        if champion not in (None, str(version.version)):
+            found = client.get_model_version(version.name, champion)
+            rival = (champion, versions.fetch(client, found, Path(scratch)))
+        seen = evidence.gather(root, config, bundle, rival, tree, data)
+    return gate.judge(config.registration.gate, seen, by_hand=by_hand)
+
+
+def settle(
+    client: Any, root: Path, config: "Config", version: Any, bundle: Path, tree: Doubt, data: Doubt
+) -> gate.Verdict:
+    """Judge a version and make the verdict true, again if the champion moved in between.
+
+    Raises:
+        as `judge`, and ResourceError: the champion kept moving.
+    """
+    for _ in range(_TRIES):
+        verdict = judge(client, root, config, version, bundle, tree, data)
+        try:
+            carry_out(client, version, verdict)
+        except Overtaken:
+            continue
+        return verdict
+    raise _restless(version.name)
 
 
 def carry_out(client: Any, version: Any, verdict: gate.Verdict, action: str = "gate") -> None:
-    """Write a verdict to the ledger and make it true."""
+    """Write a verdict with every number to the run, shortened to the ledger, and make it true.
+
+    Raises:
+        Overtaken: the champion is not the one that was judged against.
+    """
+    number = str(version.version)
     before = aliases.current(client, version.name)
-    wanted = _aliases_after(before, str(version.version), verdict.status)
+    if before.get(CHAMPION) not in (verdict.champion, number):
+        raise Overtaken
+    if runs.is_active(client, version.run_id):
+        text = json.dumps(verdict.as_dict(), ensure_ascii=False, sort_keys=True, indent=2)
+        client.log_text(version.run_id, text, f"gate/{version.name}-{number}.json")
     alias = verdict.status if verdict.status in (CHAMPION, CHALLENGER) else None
     _commit(
         client,
         version.name,
         {
             "action": action,
-            "version": str(version.version),
+            "version": number,
             "alias": alias,
             "from": before.get(alias) if alias else None,
-            "to": str(version.version) if alias else None,
-            "why": verdict.reason,
-            "aliases": wanted,
-            "numbers": verdict.as_dict(),
+            "to": number if alias else None,
+            "why": verdict.short()["reason"],
+            "aliases": _aliases_after(before, number, verdict.status),
+            "numbers": verdict.short(),
         },
     )
 
 
-def promote(client: Any, root: Path, config: "Config", version: Any, override: str = "") -> gate.Verdict:
+def promote(
+    root: Path, client: Any, config: "Config", name: str, version: str, override: str = ""
+) -> tuple[str, gate.Verdict]:
     """Make a version champion if the gate lets it, or, with a reason, although it does not.
 
+    Args:
+        version: number, or `@alias`.
+
+    Returns:
+        The version's number, and the verdict.
+
     Raises:
+        ConfigError: there is no such version, or it is the champion.
         GateRefused: the gate said no and there is no reason to override it.
     """
+    with lock(root, "registry"):
+        recover(client, name)
+        found = lookup.resolve(client, lookup.reference(name, version))
+        for _ in range(_TRIES):
+            try:
+                return str(found.version), _promote(client, root, config, found, override)
+            except Overtaken:
+                continue
+    raise _restless(name)
+
+
+def _promote(client: Any, root: Path, config: "Config", version: Any, override: str) -> gate.Verdict:
     number = str(version.version)
     if aliases.current(client, version.name).get(CHAMPION) == number:
         raise ConfigError(f"{version.name} version {number} is the champion already")
     with tempfile.TemporaryDirectory(prefix="convoy-") as scratch:
         bundle = versions.fetch(client, version, Path(scratch))
-        verdict = judge(client, root, config, version, bundle, *_unproven(version))
+        verdict = judge(client, root, config, version, bundle, *_doubts(version), by_hand=True)
     if verdict.status == CHAMPION:
         carry_out(client, version, verdict, "promote")
         return verdict
@@ -94,18 +148,23 @@ def promote(client: Any, root: Path, config: "Config", version: Any, override: s
             fix=verdict.fix
             or "train a better one; --override REASON promotes it all the same and is recorded",
         )
-    said = f"override: {override} (the gate said: {verdict.reason})"
-    forced = replace(verdict, status="champion", rule="override", reason=said, fix="", final=True)
+    forced = gate.override(verdict, override)
     carry_out(client, version, forced, "override")
     return forced
 
 
-def rollback(client: Any, name: str, why: str = "") -> dict[str, Any]:
+def rollback(root: Path | None, client: Any, name: str, why: str = "") -> dict[str, Any]:
     """Make the champion before the present one, by the ledger, champion again; returns the ledger's entry.
 
     Raises:
         ConfigError: there was none.
     """
+    with lock(root, "registry"):
+        recover(client, name)
+        return _rollback(client, name, why)
+
+
+def _rollback(client: Any, name: str, why: str) -> dict[str, Any]:
     before = aliases.current(client, name)
     present = before.get(CHAMPION)
     known = {str(v.version) for v in client.search_model_versions(f"name = '{name}'")}
@@ -134,8 +193,19 @@ def rollback(client: Any, name: str, why: str = "") -> dict[str, Any]:
     )
 
 
+def note(client: Any, name: str, version: str, action: str, why: str) -> dict[str, Any]:
+    """Write to the ledger what was done to a version and moved no alias."""
+    fields = {"action": action, "version": version, "alias": None, "from": None, "to": None}
+    return _commit(client, name, {**fields, "why": why, "aliases": {}, "numbers": None})
+
+
 def recover(client: Any, name: str) -> None:
-    """Complete the decision that a killed process left in the ledger."""
+    """Complete the decision that a killed process left in the ledger.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    lookup.registered_model(client, name)
     entry = ledger.pending(client, name)
     if entry is not None:
         _effect(client, name, entry)
@@ -147,15 +217,24 @@ def stored_verdict(version: Any) -> gate.Verdict | None:
     return gate.Verdict(**json.loads(text)) if text else None
 
 
-def _unproven(version: Any) -> tuple[str, str]:
-    """Why a registered version could not be rebuilt, as registration found it, and what to do."""
+def _doubts(version: Any) -> tuple[Doubt, Doubt]:
+    """What registration doubted about a version: its tree and its data."""
     stored = stored_verdict(version)
     fix = "`convoy register` looks again at the artifacts that lie here"
-    if stored is not None and stored.rule == "unproven":
-        return stored.reason, stored.fix or fix
-    if stored is None and version.tags.get("convoy.dirty") != "false":
-        return "it is not known to come from a committed tree", fix
-    return "", ""
+    if stored is None:
+        known = version.tags.get("convoy.dirty") == "false"
+        return Doubt() if known else Doubt("it is not known to come from a committed tree", fix), Doubt()
+    failed = {row["rule"]: row["said"] for row in stored.rules if row["outcome"] == "failed"}
+    if stored.rule in ("unproven", "tree", "data"):  # `unproven`: verdicts of before the list of rules
+        failed["tree" if stored.rule == "unproven" else stored.rule] = stored.reason
+    tree, data = (
+        Doubt(failed[rule] or rule, fix) if rule in failed else Doubt() for rule in ("tree", "data")
+    )
+    return tree, data
+
+
+def _restless(name: str) -> ResourceError:
+    return ResourceError(f"other processes keep moving the aliases of {name}", fix="run the command again")
 
 
 def _aliases_after(before: aliases.Aliases, version: str, status: str) -> dict[str, str | None]:
@@ -179,7 +258,6 @@ def _effect(client: Any, name: str, entry: dict[str, Any]) -> None:
         client.set_model_version_tag(name, entry["version"], STATUS_TAG, entry["numbers"]["status"])
         client.set_model_version_tag(name, entry["version"], versions.VERDICT_TAG, text)
         if runs.is_active(client, run_id):
-            client.log_text(run_id, text, f"gate/{name}-{entry['version']}.json")
             client.set_tag(run_id, "convoy.model", f"{name}/{entry['version']}")
             client.set_tag(run_id, STATUS_TAG, entry["numbers"]["status"])
     ledger.mark_applied(client, name, entry)

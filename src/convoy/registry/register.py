@@ -1,6 +1,8 @@
 """A bundle becomes a version of the registered model, once, and the gate decides about its aliases."""
 
 import json
+import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +13,9 @@ from convoy import provenance
 from convoy.errors import GateRefused, IntegrityError
 from convoy.io import sha256_bytes
 from convoy.layout import BUNDLE
-from convoy.registry import contents, promotion, runs, staleness, versions
+from convoy.registry import contents, doubts, gate, promotion, runs, versions
 from convoy.registry.client import connect, lock, reached, tracking_uri
+from convoy.registry.rules import Doubt
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
@@ -71,32 +74,20 @@ def register(root: Path, config: "Config", run_id: str) -> Receipt:
         version = found or _create(client, name, bundle, info, digest, run_id, made)
         verdict = promotion.stored_verdict(version)
         if verdict is None or not verdict.final:
-            unproven, fix = _unproven(root, made)
-            if verdict is None or verdict.reason != unproven:
+            tree, data = doubts.of_tree(made), doubts.of_data(root, config.data.path)
+            if verdict is None or not _as_before(verdict, tree, data):
                 _refresh_lineage(client, version, made)
-                verdict = promotion.judge(client, root, config, version, bundle, unproven, fix)
-                promotion.carry_out(client, version, verdict)
+                verdict = promotion.settle(client, root, config, version, bundle, tree, data)
     return Receipt(
         name, str(version.version), verdict.status, found is None, digest, version.run_id, verdict.as_dict()
     )
 
 
-def _unproven(root: Path, made: dict[str, Any]) -> tuple[str, str]:
-    """Why the bundle could not be rebuilt from the commit, and what to do; both empty where it could."""
-    git = made["git"]
-    if git["problem"]:
-        reason = f"dirty tree: {git['problem']}, so nobody could rebuild this model"
-        return reason, "put the project under git, commit it, then run `convoy register`"
-    if git["dirty"]:
-        return (
-            "dirty tree: there are changes that are not committed",
-            "commit your changes, then run `convoy register`",
-        )
-    stale = staleness.reasons(root)
-    if stale:
-        shown = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
-        return f"the artifacts are older than what lies here: {shown}", "run `convoy run`"
-    return "", ""
+def _as_before(verdict: gate.Verdict, tree: Doubt, data: Doubt) -> bool:
+    """Whether the very same doubts refused it before: no second entry in the ledger for them."""
+    failed = {row["rule"]: row["said"].rstrip("…") for row in verdict.rules if row["outcome"] == "failed"}
+    now = {rule: doubt.reason for rule, doubt in (("tree", tree), ("data", data)) if doubt.reason}
+    return bool(now) and failed.keys() == now.keys() and all(now[r].startswith(failed[r]) for r in now)
 
 
 def _create(
@@ -117,6 +108,10 @@ def _create(
             fix="run `convoy run`, which brings both together",
         )
     tags = {versions.BUNDLE_TAG: digest, **_lineage(bundle, info, run_id), **provenance.tags(made)}
+    flow = flow_run()
+    if flow:
+        tags[versions.FLOW_TAG] = flow
+        client.set_tag(run_id, versions.FLOW_TAG, flow)
     return versions.create(client, name, bundle, run, tags, _description(info))
 
 
@@ -143,6 +138,16 @@ def _lineage(bundle: Path, info: dict[str, Any], run_id: str) -> dict[str, str]:
         "convoy.test_set": test_set,
         "convoy.seed": str(info["provenance"].get("seed", "unknown")),
     }
+
+
+def flow_run() -> str:
+    """The id of the Prefect flow run that this happens in; empty outside of one."""
+    given = os.environ.get("PREFECT__FLOW_RUN_ID", "")
+    if not given and "prefect" in sys.modules:  # a flow has imported it; nobody else waits for that
+        from prefect.runtime import flow_run as current
+
+        given = str(current.id or "")
+    return given
 
 
 def _description(info: dict[str, Any]) -> str:

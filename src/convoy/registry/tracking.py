@@ -177,12 +177,20 @@ def _params_agree(config: "Config", training: Mapping[str, Any]) -> bool:
 def final_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """metrics.json flat: test_accuracy, test_accuracy_low, test_accuracy_high, best_val_accuracy …
 
-    The validation figures are those of the kept weights, hence `best_`; `val_…` are the curves.
+    The validation figures are those of the kept weights, hence `best_`; `val_…` are the curves. Then
+    test_robustness_noise …, test_tta_accuracy …, and of the baseline baseline_accuracy, baseline_difference,
+    baseline_difference_low, baseline_difference_high …
     """
     flat = {f"test_{name}": value for name, value in metrics["test"].items()}
     flat |= {f"best_val_{name}": value for name, value in metrics.get("val", {}).items()}
+    for part in ("robustness", "tta"):
+        flat |= {f"test_{part}_{name}": value for name, value in metrics.get(part, {}).items()}
     for name, (low, high) in metrics.get("intervals", {}).items():
         flat |= {f"test_{name}_low": low, f"test_{name}_high": high}
+    baseline = {name: value for name, value in metrics.get("baseline", {}).items() if name != "name"}
+    if "interval" in baseline:
+        baseline["difference_low"], baseline["difference_high"] = baseline.pop("interval")
+    flat |= {f"baseline_{name}": value for name, value in baseline.items()}
     return {name: float(value) for name, value in flat.items() if math.isfinite(value)}
 
 

@@ -22,6 +22,8 @@ from convoy.registry import contents, golden
 
 BUNDLE_TAG = "convoy.bundle"
 VERDICT_TAG = "convoy.verdict"
+STATUS_TAG = "convoy.status"
+FLOW_TAG = "convoy.flow_run"
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 
 

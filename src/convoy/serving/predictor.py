@@ -18,9 +18,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # a bundle is named by its content, and stays as it was registered
+
 from convoy.data import pixels
 
 FORMAT = 1  # of bundle.json
+GRID = 12  # positions of the occluding patch along a side, at most
 Content = bytes | Path | NDArray[Any]  # an encoded image, its file, or pixels (H, W) or (H, W, C)
 
 
@@ -29,10 +33,10 @@ class BadBundle(ValueError):
 
 
 class Predictor:
-    """A bundle, ready to predict.
+    """A bundle, ready to predict. Its methods may be called from several threads at once.
 
     Args:
-        bundle: the folder that holds bundle.json and model.onnx.
+        bundle: the folder that holds bundle.json and model.onnx; it is not needed afterwards.
         threads: of onnxruntime. One thread gives the same bits on every machine of a kind.
 
     Raises:
@@ -43,6 +47,7 @@ class Predictor:
         self.info = _read_info(bundle)
         self.classes: list[str] = list(self.info["classes"])
         self.spec: dict[str, Any] = dict(self.info["preprocessing"]["spec"])
+        self.temperature = _temperature(bundle, self.info)
         self._session = _session(bundle / "model.onnx", threads)
         (given,) = self._session.get_inputs()
         wanted = [self.spec[name] for name in ("height", "width", "channels")]
@@ -70,19 +75,56 @@ class Predictor:
         (found,) = self._session.run(["logits"], {"images": np.ascontiguousarray(images)})
         return np.asarray(found, np.float32)
 
+    def classify(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(N, H, W, C) uint8 -> calibrated probabilities (N, classes): softmax(logits / temperature)."""
+        return softmax(self.logits(images), self.temperature)
+
     def probabilities(
         self, contents: Iterable[Content], *, batch_size: int = 64
     ) -> Iterator[NDArray[np.float64]]:
         """Batches (n, classes) of any number of pictures, in order; only one batch is held in memory."""
         pending = iter(contents)
         while batch := [self.prepare(content) for content in islice(pending, batch_size)]:
-            yield softmax(self.logits(np.stack(batch)))
+            yield self.classify(np.stack(batch))
 
     def predict(self, contents: Sequence[Content], *, batch_size: int = 64) -> list[dict[str, Any]]:
         """[{"prediction": class, "probabilities": {class: p}}], one a picture, in order."""
         return [
             self.answer(row) for rows in self.probabilities(contents, batch_size=batch_size) for row in rows
         ]
+
+    def heatmap(self, content: Content, *, batch_size: int = 32) -> NDArray[np.float64]:
+        """Where the picture decides: occlusion sensitivity (Zeiler and Fergus 2014).
+
+        A patch in the picture's mean colour, a fifth as long as its sides, goes over a grid of at most
+        12 x 12 places. A pixel's value is what the predicted class loses, as the mean over the patches that
+        cover it: in log-odds, for a probability near 1 shows no loss.
+
+        Returns:
+            (height, width) of the prepared picture, 0 to 1: the largest loss is 1; all 0 where none matters.
+
+        Raises:
+            as for `prepare`.
+        """
+        image = self.prepare(content)
+        rows, columns = (_windows(length) for length in image.shape[:2])
+        places = [(top, left) for top in rows for left in columns]
+        whole = self.logits(image[None])
+        label = int(whole.argmax())
+        colour = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
+        heat, covered = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
+        for first in range(0, len(places), batch_size):
+            some = places[first : first + batch_size]
+            occluded = np.repeat(image[None], len(some), axis=0)
+            for picture, (top, left) in zip(occluded, some, strict=True):
+                picture[top, left] = colour
+            lost = _log_odds(whole, label) - _log_odds(self.logits(occluded), label)
+            for loss, place in zip(lost, some, strict=True):
+                heat[place] += loss
+                covered[place] += 1
+        heat = np.maximum(heat / covered, 0)
+        noise = 1e-5  # of fp32
+        return heat / heat.max() if heat.max() > noise else np.zeros_like(heat)
 
     def answer(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
         """One row of `probabilities` in words."""
@@ -92,12 +134,21 @@ class Predictor:
         }
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
     """Rows that sum to 1."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    shifted = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
     exponentials = np.exp(shifted)
     total: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
     return total
+
+
+def _log_odds(logits: NDArray[np.float32], label: int) -> NDArray[np.float64]:
+    """(N, classes) -> (N,): the label's log-odds; with one class, its logit."""
+    values = logits.astype(np.float64)
+    odds: NDArray[np.float64] = values[:, label]
+    if values.shape[1] > 1:
+        odds = odds - np.logaddexp.reduce(np.delete(values, label, axis=1), axis=1)
+    return odds
 
 
 def _read_info(bundle: Path) -> Mapping[str, Any]:
@@ -113,12 +164,28 @@ def _read_info(bundle: Path) -> Mapping[str, Any]:
     return info
 
 
+def _temperature(bundle: Path, info: Mapping[str, Any]) -> float:
+    """1 for bundles that were made without calibration."""
+    value = (info.get("calibration") or {}).get("temperature", 1.0)
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise BadBundle(f"{bundle / 'bundle.json'}: temperature {value!r} is no positive number")
+    return float(value)
+
+
+def _windows(length: int) -> list[slice]:
+    """Up to GRID places of a patch along one side; together they cover it all."""
+    patch = max(1, -(-length // 5))
+    starts = np.unique(np.linspace(0, length - patch, min(GRID, length)).round().astype(int))
+    return [slice(start, start + patch) for start in starts.tolist()]
+
+
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others decode on these cores
     options.log_severity_level = 3
     if not path.is_file():
         raise BadBundle(f"{path} is missing")

@@ -40,6 +40,7 @@ def package(
     """
     preprocessor = read_json(prepared / "preprocessor.json")
     test = Store.open(prepared / "test")
+    calibration, slices = evaluated / "calibration.json", evaluated / "slices.csv"
     sources = bundle.Sources(
         weights=trained / "model.safetensors",
         training=read_json(trained / "training.json"),
@@ -47,6 +48,8 @@ def package(
         metrics=read_json(evaluated / "metrics.json"),
         samples=pd.read_parquet(samples / "samples.parquet", columns=["id", "split", "target"]),
         environment_lock=sha256_file(environment_lock) if environment_lock.is_file() else None,
+        calibration=read_json(calibration) if calibration.is_file() else None,
+        slices=pd.read_csv(slices) if slices.is_file() else None,
     )
     bundle.build(out, network.load(trained, preprocessor), sources, test)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -62,14 +63,14 @@ def load(train_dir: Path, preprocessor: Mapping[str, Any]) -> Network:
     """The trained network of a train stage, in evaluation mode.
 
     Raises:
-        IntegrityError: the weights do not belong to the recorded model.
+        IntegrityError: the weights are damaged or do not belong to the recorded model.
     """
     training = read_json(train_dir / "training.json")
     network = build(_MODEL.validate_python(training["model"]), preprocessor)
     weights = train_dir / "model.safetensors"
     try:
         network.load_state_dict(load_file(weights))
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise IntegrityError(
             "the weights do not fit the model that training.json names",
             where=f"{weights}: {error}",

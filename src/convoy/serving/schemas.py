@@ -1,0 +1,64 @@
+"""What the server answers, as `/openapi.json` describes it."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Model(_Plain):
+    """Which bundle answered."""
+
+    name: str
+    version: str = Field(description="In the registry; empty for a bundle that was served from a folder.")
+    digest: str = Field(description="sha256 of the bundle's files.")
+
+
+class Answer(_Plain):
+    file: str = Field(description="The name that came with the picture.")
+    label: str
+    probability: float = Field(description="Of the label, calibrated.")
+    probabilities: dict[str, float] = Field(description="Of every class; they sum to 1.")
+    prepared: str | None = Field(
+        default=None, description="The picture as the network saw it, a PNG as data URL; with heatmap=true."
+    )
+    heatmap: str | None = Field(
+        default=None,
+        description="Occlusion sensitivity, a grey PNG of the same size as data URL: 255 is where covering "
+        "the picture costs the label most; with heatmap=true.",
+    )
+
+
+class Answers(_Plain):
+    model: Model
+    predictions: list[Answer]
+
+
+class Problem(_Plain):
+    index: int = Field(description="Position of the picture in the request, from 0.")
+    file: str | None
+    reason: str
+
+
+class Refusal(_Plain):
+    detail: str
+    problems: list[Problem]
+
+
+class Invocation(_Plain):
+    """MLflow's answer: a row of the model's output columns a picture."""
+
+    predictions: list[dict[str, str | float]]
+
+
+class Health(_Plain):
+    status: str = Field(description="ok; degraded: an older model goes on, `problem` says why.")
+    problem: str | None
+    model: Model
+
+
+class Version(_Plain):
+    convoy: str
+    model: Model
+    classes: list[str]

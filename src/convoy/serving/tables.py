@@ -1,0 +1,143 @@
+"""Lists of pictures out of CSV files, and answers into CSV, Parquet or JSON, written as they come."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from convoy.errors import ConfigError, DataError
+from convoy.io import atomic_path
+
+ENDINGS = (".csv", ".parquet", ".json")
+Write = Callable[[Sequence["Row"]], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of one picture: an answer, or why there is none.
+
+    Attributes:
+        probability: of the label.
+        probabilities: of all classes, in the model's order; empty where there is an error.
+    """
+
+    path: str
+    label: str | None
+    probability: float | None
+    model_version: str
+    error: str | None
+    probabilities: Sequence[float]
+
+    def plain(self, classes: Sequence[str]) -> dict[str, Any]:
+        """As JSON shows it."""
+        return {
+            "path": self.path,
+            "label": self.label,
+            "probability": self.probability,
+            "model_version": self.model_version,
+            "error": self.error,
+            "probabilities": dict(zip(classes, self.probabilities, strict=True))
+            if self.probabilities
+            else None,
+        }
+
+
+_COLUMNS = ("path", "label", "probability", "model_version", "error")
+
+
+def read_paths(table: Path, column: str) -> list[Path]:
+    """The pictures that a CSV file lists; relative ones lie beside it.
+
+    Raises:
+        DataError: it is no CSV file in UTF-8, has no such column, or a row without a path.
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as handle:
+            rows = csv.DictReader(handle)
+            if column not in (rows.fieldnames or ()):
+                known = ", ".join(rows.fieldnames or ()) or "none"
+                raise DataError(
+                    f"the table has no column {column!r}",
+                    where=str(table),
+                    fix=f"--column takes one of: {known}",
+                )
+            values = [row[column] for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"not a CSV file in UTF-8: {error}", where=str(table)) from None
+    empty = [number for number, value in enumerate(values, 2) if not value]
+    if empty:
+        raise DataError(f"{len(empty)} rows name no picture", where=f"{table}, line {empty[0]}")
+    return [table.parent / value for value in values]
+
+
+def check_ending(path: Path) -> None:
+    """Raises:
+    ConfigError: answers cannot be written in the format that the name calls for.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise ConfigError(f"no table can be written as {path.name!r}", fix=f"end it in {', '.join(ENDINGS)}")
+
+
+@contextmanager
+def written(path: Path, classes: Sequence[str]) -> Iterator[Write]:
+    """Yield a function that takes the next rows; the file appears, whole, when the block ends well."""
+    check_ending(path)
+    kind = path.suffix.lower()
+    with atomic_path(path) as temporary:
+        if kind == ".parquet":
+            with _parquet(temporary, classes) as write:
+                yield write
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as handle:
+                yield from _csv(handle, classes) if kind == ".csv" else as_json(handle, classes)
+
+
+def as_json(handle: IO[str], classes: Sequence[str]) -> Iterator[Write]:
+    """A JSON list, an object a line."""
+    separator = "[\n"
+
+    def write(rows: Sequence[Row]) -> None:
+        nonlocal separator
+        for row in rows:
+            handle.write(separator + json.dumps(row.plain(classes), ensure_ascii=False, allow_nan=False))
+            separator = ",\n"
+
+    yield write
+    handle.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _csv(handle: IO[str], classes: Sequence[str]) -> Iterator[Write]:
+    writer = csv.writer(handle, lineterminator="\n")
+    writer.writerow([*_COLUMNS, *(f"p:{name}" for name in classes)])
+
+    def write(rows: Sequence[Row]) -> None:
+        for row in rows:
+            numbers = [f"{value:.8f}" for value in row.probabilities] or [""] * len(classes)
+            chance = "" if row.probability is None else f"{row.probability:.8f}"
+            writer.writerow([row.path, row.label, chance, row.model_version, row.error, *numbers])
+
+    yield write
+
+
+@contextmanager
+def _parquet(path: Path, classes: Sequence[str]) -> Iterator[Write]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = [pa.string(), pa.string(), pa.float64(), pa.string(), pa.string()]
+    schema = pa.schema(
+        [*zip(_COLUMNS, kinds, strict=True), *((f"p:{name}", pa.float64()) for name in classes)]
+    )
+
+    def write(rows: Sequence[Row]) -> None:
+        columns: list[list[Any]] = [[getattr(row, name) for row in rows] for name in _COLUMNS]
+        for number in range(len(classes)):
+            columns.append([row.probabilities[number] if row.probabilities else None for row in rows])
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+        writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+    with parquet.ParquetWriter(path, schema) as writer:
+        yield write
