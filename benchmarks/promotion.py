@@ -23,13 +23,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measure import Report
+from convoy.bundle import contents
 from convoy.config.load import load
 from convoy.config.schema import Config
 from convoy.environment import default_tracking_uri
 from convoy.errors import ConvoyError, GateRefused
-from convoy.registry import aliases, client, contents, ledger, paired, promotion
-from convoy.registry.rules import Evidence
-from convoy.registry.scoring import Scores
+from convoy.gate import paired
+from convoy.gate.rules import Evidence
+from convoy.gate.scoring import Scores
+from convoy.registry import aliases, client, ledger, promotion
 
 RACES_A_ROUND = 200  # 5 rounds: 1,000 races
 CONTROL = 40  # races without the lock

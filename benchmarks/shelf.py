@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 
 from benchmarks.digits import PROJECT
+from convoy.bundle import contents
 from convoy.data.store import Store
 from convoy.environment import default_tracking_uri
 from convoy.io import read_json
 from convoy.layout import BUNDLE, PREPARE, TRAIN
 from convoy.registry import client as connection
-from convoy.registry import contents, versions
+from convoy.registry import versions
 
 BUNDLED, TORCH = "models:/digits@champion", "models:/digits-torch@champion"
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from convoy import layout
+from convoy.bundle import contents
 from convoy.errors import ConfigError, DataError, IntegrityError, ResourceError
-from convoy.registry import contents
 from tests.registry import fixtures
 from tests.registry.fixtures import Command, Project
 

@@ -9,10 +9,11 @@ import pytest
 from convoy import layout
 from convoy.errors import ConfigError, IntegrityError, ResourceError
 from convoy.pipeline import rebuild
-from convoy.registry import reproduce, supply
-from convoy.registry.origin import Origin
-from convoy.registry.reproduce import Difference, Reproduction, SampleChange
-from tests.registry import fixtures, proven
+from convoy.proof import reproduce, supply
+from convoy.proof.origin import Origin
+from convoy.proof.reproduce import Difference, Reproduction, SampleChange
+from tests.proof import proven
+from tests.registry import fixtures
 from tests.registry.fixtures import Command, Project
 
 workshop = fixtures.workshop

@@ -15,8 +15,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from convoy import layout
+from convoy.bundle import contents
 from convoy.errors import ConfigError, IntegrityError, ResourceError
-from convoy.registry import contents
 from tests.registry import fixtures
 from tests.registry.fixtures import Command, Project
 from tests.serving.servers import form

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from convoy.pipeline import rebuild
-from convoy.registry import surroundings
-from convoy.registry.origin import Origin
-from convoy.registry.reproduce import Difference, SampleChange
+from convoy.proof import surroundings
+from convoy.proof.origin import Origin
+from convoy.proof.reproduce import Difference, SampleChange
 
 
 def made(threads: object, recorded: int, cores: str = "") -> Origin:

@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from convoy import environment, io, layout
+from convoy import digests, environment, io, layout
 from convoy.config.load import load
 from convoy.config.model import LeNet5Config
 from convoy.config.schema import Config
@@ -29,7 +29,6 @@ from convoy.data import manifest, store
 from convoy.environment import default_tracking_uri
 from convoy.errors import ConvoyError
 from convoy.registry import client as connection
-from convoy.registry import doubts
 from convoy.stages.package import package
 from convoy.training import journal, network
 from tests import toys
@@ -143,7 +142,7 @@ def _empty_database(session: Path) -> Path:
 
 def track(root: Path) -> None:
     """What `dvc add` writes about the raw data."""
-    digest = doubts.md5(root / "data" / "raw" / "toy")
+    digest = digests.md5_of(root / "data" / "raw" / "toy")[0]
     (root / "data" / "raw" / "toy.dvc").write_text(f"outs:\n- md5: {digest}\n  path: toy\n")
 
 

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from convoy import io, layout
+from convoy.bundle import contents, golden
 from convoy.errors import ConfigError, GateRefused, IntegrityError
-from convoy.registry import aliases, contents, gate, golden, ledger, lookup, promotion, tracking, versions
+from convoy.gate import verdict as gate
+from convoy.registry import aliases, ledger, lookup, promotion, tracking, versions
 from convoy.registry.register import Receipt, register
 from tests.registry.fixtures import Project
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convoy.bundle import build as bundles
+from convoy.bundle import golden
 from convoy.data.pixels import UndecodableImage
-from convoy.registry import bundle as bundles
-from convoy.registry import golden
 from convoy.serving.predictor import BadBundle, Predictor, softmax
 from tests import toys
 

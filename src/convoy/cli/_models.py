@@ -54,13 +54,13 @@ class _Folder:
         self._folder = folder
 
     def resolve(self) -> "Reference":
-        from convoy.registry import contents
+        from convoy.bundle import contents
         from convoy.serving.source import Reference
 
         return Reference(str(self._folder), "", contents.digest(self._folder))
 
     def fetch(self, _reference: "Reference", _scratch: Path) -> Path:
-        from convoy.registry import contents
+        from convoy.bundle import contents
 
         contents.check(self._folder)
         return self._folder
@@ -101,7 +101,7 @@ def check_golden(bundle: Path, predictor: "Predictor") -> None:
     """Raises:
     IntegrityError: an answer is not what torch gave when the bundle was made.
     """
-    from convoy.registry import golden
+    from convoy.bundle import golden
 
     samples = golden.read(bundle)
     answers = predictor.predict([sample["content"] for sample in samples])

@@ -10,8 +10,8 @@ import typer
 from convoy.cli import _server
 
 if TYPE_CHECKING:
-    from convoy.registry.audit import Progress
-    from convoy.registry.reproduce import Reproduction
+    from convoy.proof.audit import Progress
+    from convoy.proof.reproduce import Reproduction
 
 _SHOWN = 10
 
@@ -59,8 +59,8 @@ def reproduce(
 def verify(json: Json = False) -> None:
     """Hash data, cache, outputs, bundles and ledger again, by content; names what was altered (exit 4)."""
     from convoy import environment
+    from convoy.proof import verify as verifying
     from convoy.registry import client as connection
-    from convoy.registry import verify as verifying
 
     root = environment.project_root()
     environment.apply(root)

@@ -5,7 +5,6 @@ The `.dvc` file beside the folder pins the hash; what cannot be made to match it
 
 import hashlib
 import importlib.util
-import json
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from convoy import io
+from convoy import digests, io
 from convoy.errors import ConfigError, IntegrityError, ResourceError
 
 FOLDER = Path("data") / "raw"
@@ -65,13 +64,10 @@ def get(name: str, root: Path) -> Path:
 
 
 def dvc_md5(files: Mapping[str, bytes]) -> str:
-    """The hash that DVC gives a folder: MD5 over the JSON list of its files' names and MD5s."""
-    entries = [
-        {"md5": hashlib.md5(content, usedforsecurity=False).hexdigest(), "relpath": relative}
-        for relative, content in sorted(files.items())
-    ]
-    listing = json.dumps(entries, sort_keys=True).encode("utf-8")
-    return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
+    """The hash that DVC gives a folder of these files."""
+    return digests.folder_md5(
+        {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in files.items()}
+    )
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

@@ -17,11 +17,11 @@ from convoy.io import write_text
 from convoy.layout import BUNDLE
 from convoy.pipeline import dag
 from convoy.pipeline.repro import Outcome, repro
-from convoy.registry import objects, origin, reproduce, supply, surroundings, worktree
-from convoy.registry.origin import Origin
-from convoy.registry.reproduce import Difference, Reproduction
-from convoy.registry.supply import Supplied
-from convoy.registry.worktree import Worktree
+from convoy.proof import objects, origin, reproduce, supply, surroundings, worktree
+from convoy.proof.origin import Origin
+from convoy.proof.reproduce import Difference, Reproduction
+from convoy.proof.supply import Supplied
+from convoy.proof.worktree import Worktree
 
 Say = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convoy.registry import paired
+from convoy.gate import paired
 from convoy.registry.collecting import Side
 
 SHOWN = 20

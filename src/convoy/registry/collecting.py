@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from convoy.bundle import contents
 from convoy.errors import ConfigError
-from convoy.registry import contents, lookup, runs, tracking, versions
+from convoy.registry import lookup, runs, tracking, versions
 
 PREDICTIONS = "evaluation/predictions.parquet"
 MODEL_TAG = "convoy.model"

@@ -10,8 +10,9 @@ import pandas as pd
 
 from convoy.data import manifest, pixels
 from convoy.errors import ConfigError, IntegrityError
+from convoy.gate import scoring
 from convoy.layout import SPLIT
-from convoy.registry import aliases, lookup, scoring, versions
+from convoy.registry import aliases, lookup, versions
 
 _ID = re.compile(r"[0-9a-f]{4,32}")
 _MAX_PIXELS = 200_000_000

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convoy.errors import ConfigError, GateRefused, ResourceError
-from convoy.registry import aliases, evidence, gate, ledger, lookup, runs, versions
+from convoy.gate import evidence
+from convoy.gate import verdict as gate
+from convoy.gate.rules import Doubt
+from convoy.registry import aliases, ledger, lookup, runs, versions
 from convoy.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS
 from convoy.registry.client import lock
-from convoy.registry.rules import Doubt
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from convoy import provenance
+from convoy.bundle import contents
 from convoy.errors import GateRefused, IntegrityError
+from convoy.gate import doubts
+from convoy.gate import verdict as gate
+from convoy.gate.rules import Doubt
 from convoy.io import sha256_bytes
 from convoy.layout import BUNDLE
-from convoy.registry import contents, doubts, gate, promotion, runs, versions
+from convoy.registry import promotion, runs, versions
 from convoy.registry.client import connect, lock, reached, tracking_uri
-from convoy.registry.rules import Doubt
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config

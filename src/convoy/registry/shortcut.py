@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-from convoy.registry import contents
+from convoy.bundle import contents
 from convoy.registry.client import database_file
 from convoy.registry.versions import BUNDLE_TAG
 

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from convoy.bundle import contents, golden
 from convoy.errors import IntegrityError
-from convoy.registry import contents, golden
 
 BUNDLE_TAG = "convoy.bundle"
 VERDICT_TAG = "convoy.verdict"
@@ -90,9 +90,11 @@ def fetch(client: Any, version: Any, scratch: Path) -> Path:
             f"the files of {named} cannot be read: {error}", where=source, fix="restore the artifact store"
         ) from error
     wanted = version.tags.get(BUNDLE_TAG)
-    if wanted != contents.digest(local):
+    sums = contents.sha256s(local)
+    if wanted != contents.name_of(sums):
+        changed = "".join(f"; {words}" for words in contents.altered(local, sums)[:3])
         raise IntegrityError(
-            f"the files of {named} are not those that were registered"
+            f"the files of {named} are not those that were registered{changed}"
             if wanted
             else f"{named} was not registered by convoy",
             where=str(local),

@@ -1,7 +1,7 @@
 """Predict with a bundle: onnxruntime, numpy and the bundle's own preprocessing; no torch, no project.
 
 This file travels: the bundle holds a copy in `code/`, next to `pixels.py`, in which the one import of the
-package below is rewritten (`registry.bundle.portable_source`). There it is also a program:
+package below is rewritten (`bundle.build.portable_source`). There it is also a program:
 
     python code/predictor.py picture.png …        prints one JSON object a picture
 """

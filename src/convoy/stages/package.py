@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from convoy.bundle import build as bundle
 from convoy.data.store import Store
 from convoy.io import read_json, sha256_file
 from convoy.layout import BUNDLE, EVALUATE, PREPARE, SPLIT, TRAIN
-from convoy.registry import bundle
 from convoy.training import network
 
 if TYPE_CHECKING:

@@ -1,0 +1,5 @@
+from tests.registry import fixtures
+
+workshop = fixtures.workshop
+empty_database = fixtures.empty_database
+project = fixtures.project
