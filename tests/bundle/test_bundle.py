@@ -32,7 +32,7 @@ def test_two_builds_in_different_folders_give_the_same_bytes(workshop: Path, tmp
     copy = tmp_path / "elsewhere" / "deep"
     shutil.copytree(workshop, copy)
     script = (
-        "import sys; from pathlib import Path; from tests.registry.test_bundle import _package; "
+        "import sys; from pathlib import Path; from tests.bundle.test_bundle import _package; "
         "_package(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     subprocess.run([sys.executable, "-c", script, copy, copy / "out"], check=True)

@@ -141,7 +141,7 @@ def test_an_interrupted_block_leaves_nothing(repository: Path) -> None:
 
 def test_what_a_killed_call_left_is_removed_by_the_next(repository: Path) -> None:
     script = (
-        "import os, sys, signal; from pathlib import Path; from convoy.registry import worktree\n"
+        "import os, sys, signal; from pathlib import Path; from convoy.proof import worktree\n"
         "with worktree.laid_out(Path(sys.argv[1]), sys.argv[2]) as tree:\n"
         "    print(tree.scratch, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
     )

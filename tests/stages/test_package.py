@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from convoy import io, layout
+from convoy.bundle import contents
 from convoy.config.load import load
 from convoy.errors import IntegrityError
 from convoy.stages import package as stage
@@ -17,9 +18,9 @@ project = fixtures.project
 
 
 def test_the_stage_writes_the_bundle_where_the_layout_says(project: Project) -> None:
-    before = io.sha256_tree(layout.BUNDLE)
+    before = contents.sha256s(layout.BUNDLE)
     stage.main(load(layout.PARAMS))
-    assert io.sha256_tree(layout.BUNDLE) == before
+    assert contents.sha256s(layout.BUNDLE) == before
 
 
 def test_the_environment_lock_is_part_of_the_bundle(project: Project) -> None:
