@@ -65,7 +65,7 @@ def test_prediction_agrees_with_the_evaluation(finished: Path) -> None:
     done = run(finished, "convoy", "predict", *paths, "--model", "models:/digits@champion", "--json")
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)
-    assert [answer["prediction"] for answer in answers] == list(rows["prediction"])
+    assert [answer["label"] for answer in answers] == list(rows["prediction"])
     for answer, (_, row) in zip(answers, rows.iterrows(), strict=True):
         for name, value in answer["probabilities"].items():
             assert value == pytest.approx(row[f"p:{name}"], abs=1e-4)
