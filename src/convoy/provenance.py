@@ -88,13 +88,22 @@ def file_digest(path: Path) -> str | None:
 
 def dvc_digest(root: Path, path: str) -> str | None:
     """DVC's digest of a tracked file or folder (`….dir`), of its .dvc file or of dvc.lock, or None."""
-    wanted = PurePosixPath(path)
+    return pinned_digest(root, path) or locked_digest(root, path)
+
+
+def pinned_digest(root: Path, path: str) -> str | None:
+    """What a .dvc file says."""
     for out in read_yaml(root / f"{path}.dvc").get("outs", []):
         if PurePosixPath(path).name == out.get("path") and out.get("md5"):
             return str(out["md5"])
+    return None
+
+
+def locked_digest(root: Path, path: str) -> str | None:
+    """What the first stage in dvc.lock that read or wrote it found."""
     for stage in read_yaml(root / DVC_LOCK).get("stages", {}).values():
         for entry in (*stage.get("deps", []), *stage.get("outs", [])):
-            if PurePosixPath(entry.get("path", "")) == wanted and entry.get("md5"):
+            if PurePosixPath(entry.get("path", "")) == PurePosixPath(path) and entry.get("md5"):
                 return str(entry["md5"])
     return None
 

@@ -23,6 +23,10 @@ def test_the_stage_writes_the_bundle_where_the_layout_says(project: Project) -> 
     assert contents.sha256s(layout.BUNDLE) == before
 
 
+def test_nothing_that_used_the_bundle_left_bytecode_in_it(project: Project) -> None:
+    assert not list(project.workshop.rglob("__pycache__"))
+
+
 def test_the_environment_lock_is_part_of_the_bundle(project: Project) -> None:
     (project.root / "requirements.lock").write_text("numpy==1\n")
     stage.main(load(layout.PARAMS))

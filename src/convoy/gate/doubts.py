@@ -1,6 +1,6 @@
 """Whether what a bundle was made from can be proven: the commit, the raw data, the age of the artifacts."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from convoy import digests, provenance
@@ -34,7 +34,10 @@ def of_data(root: Path, path: str) -> Doubt:
     Args:
         path: of the raw data, relative to the root.
     """
-    known = {"its .dvc file": _tracked(root, path), "dvc.lock": _ran_with(root, path)}
+    known = {
+        "its .dvc file": provenance.pinned_digest(root, path),
+        "dvc.lock": provenance.locked_digest(root, path),
+    }
     recorded = {where: digest for where, digest in known.items() if digest}
     if not recorded:
         return Doubt(
@@ -56,19 +59,3 @@ def of_data(root: Path, path: str) -> Doubt:
         shown = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
         return Doubt(f"the artifacts are older than what lies here: {shown}", "run `convoy run`")
     return Doubt()
-
-
-def _tracked(root: Path, path: str) -> str | None:
-    for out in provenance.read_yaml(root / f"{path}.dvc").get("outs", []):
-        if out.get("path") == PurePosixPath(path).name and out.get("md5"):
-            return str(out["md5"])
-    return None
-
-
-def _ran_with(root: Path, path: str) -> str | None:
-    """What the first stage that read the raw data found."""
-    for stage in provenance.read_yaml(root / provenance.DVC_LOCK).get("stages", {}).values():
-        for entry in stage.get("deps", []):
-            if PurePosixPath(entry.get("path", "")) == PurePosixPath(path) and entry.get("md5"):
-                return str(entry["md5"])
-    return None

@@ -3,11 +3,10 @@
 `dvc status` answers the same and takes seconds; registration only needs to know about parameters and code.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-from convoy import provenance
+from convoy import digests, provenance
 
 
 def reasons(root: Path) -> list[str]:
@@ -20,7 +19,7 @@ def reasons(root: Path) -> list[str]:
     for stage, record in provenance.read_yaml(root / provenance.DVC_LOCK).get("stages", {}).items():
         for entry in record.get("deps", []):
             path = root / entry["path"]
-            if "md5" in entry and path.is_file() and _md5(path) != entry["md5"]:
+            if "md5" in entry and path.is_file() and digests.file_md5(path) != entry["md5"]:
                 found.append(f"{stage}: {entry['path']}")
         for file, params in record.get("params", {}).items():
             if file not in cache:
@@ -35,7 +34,3 @@ def _at(tree: Any, key: str) -> Any:
     for part in key.split("."):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
-
-
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -4,7 +4,6 @@ Planning (which files, what they should be), hashing and judging are apart, so t
 pass over everything and judging needs no disk.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -12,14 +11,13 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from convoy import digests
+from convoy.io import sha256_file
 
 Kind = Literal["md5", "sha256"]
 Key = tuple[Path, Kind]
 Found = Mapping[Key, "str | OSError"]
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 Namer = Callable[[], list[str]]
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -164,14 +162,10 @@ def counted(expectations: Iterable[Expectation], found: Found) -> dict[str, dict
 
 def _hash(key: Key) -> str | OSError:
     path, kind = key
-    digest = hashlib.new(kind, usedforsecurity=False)
     try:
-        with path.open("rb") as handle:
-            while chunk := handle.read(_CHUNK):
-                digest.update(chunk)
+        return digests.file_md5(path) if kind == "md5" else sha256_file(path)
     except OSError as error:
         return error
-    return digest.hexdigest()
 
 
 def _size(path: Path) -> int:
