@@ -15,7 +15,19 @@ from benchmarks.measure import ROUNDS, Report, machine
 from convoy import environment
 
 _WIDTH = 110  # of the tables where the output is no terminal
-NAMES = ("epoch", "dataset", "flow", "help", "evaluation", "prediction", "serving", "promotion")
+NAMES = (
+    "epoch",
+    "dataset",
+    "flow",
+    "noop",
+    "help",
+    "evaluation",
+    "prediction",
+    "serving",
+    "promotion",
+    "preparation",
+    "validation",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"counted rounds (default {ROUNDS})")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="torch's threads")
     parser.add_argument("--seconds", type=float, default=60.0, help="serving: under load (default 60)")
+    parser.add_argument("--files", type=int, default=50_000, help="noop: pictures (default 50,000)")
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.names) - set(NAMES)):
         parser.error(f"no benchmark is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
@@ -40,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in [name for name in NAMES if name in options.names or not options.names]:
         with screen.status(name) as status:
             more = {"seconds": options.seconds} if name == "serving" else {}
+            more |= {"files": options.files} if name == "noop" else {}
             report = import_module(f"benchmarks.{name}").run(
                 options.rounds,
                 lambda text, name=name, status=status: status.update(f"{name}: {text}"),

@@ -1,8 +1,9 @@
 """(c) What the flow costs above its stages' own work, and where that goes.
 
-`convoy run` in a copy of this project: first on a fresh state, then again with nothing changed. The copy
-differs in two things: training is short (the overhead does not grow with it), and dvc.yaml calls the stages
-through clocked_stage.py, so that work and overhead come from one and the same run.
+`convoy run` in a copy of this project: first on a fresh state, then again with nothing changed, where it asks
+DVC once and starts neither server nor flow (noop.py compares that with `dvc status`). The copy differs in two
+things: training is short (the overhead does not grow with it), and dvc.yaml calls the stages through
+clocked_stage.py, so that work and overhead come from one and the same run.
 """
 
 import json
@@ -34,7 +35,7 @@ _FLOW_FINISHED = re.compile(r"Flow run '[^']+' - Finished in state")
 _ELSEWHERE = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "MPLCONFIGDIR")
 
 WALL, WORK, OVERHEAD = "wall time", "the stages' own work", "overhead"
-SERVER = "until the flow's process starts: server, checks"
+SERVER = "until the flow's process starts: status, server, checks"
 BEGIN = "until the flow begins: Prefect's import, first requests"
 DATA = "data and graph"
 IMPORTS = "stages: Python and imports"
@@ -62,7 +63,11 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
                         stages.append(by_stage)
     shown = (WALL, WORK, OVERHEAD, *PARTS)
     rows = [
-        [f"  {part}" if part in PARTS else part, *(spread([parts[part] for parts in runs[s]]) for s in runs)]
+        [
+            f"  {part}" if part in PARTS else part,
+            spread([parts[part] for parts in runs["fresh"]]),
+            "" if part in PARTS else spread([parts[part] for parts in runs["again"]]),
+        ]
         for part in shown
     ]
     detail = {
@@ -142,6 +147,8 @@ def once(root: Path) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
             finished.append((found[1], now))
     process.wait()
     end = time.time()
+    if not process.returncode and not marks:
+        return _nothing(end - start), {}
     if process.returncode or not {"begun", "flow", "left"} <= marks.keys():
         raise RuntimeError(f"`convoy run` ended with {process.returncode}:\n{''.join(lines[-40:])}")
     return _parts(start, end, marks, finished, root)
@@ -159,6 +166,11 @@ def _watch_flow(pid: int, marks: dict[str, float]) -> float:
 
     threading.Thread(target=wait, daemon=True).start()
     return float(flow.create_time())
+
+
+def _nothing(wall: float) -> dict[str, float]:
+    """The parts of a run that found nothing to do."""
+    return dict.fromkeys((WALL, WORK, OVERHEAD, *PARTS), 0.0) | {WALL: wall, OVERHEAD: wall}
 
 
 def _parts(

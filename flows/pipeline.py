@@ -4,6 +4,7 @@ DVC decides what is stale; Prefect decides when, where and how often to retry. T
 Run it with `convoy run`, or serve it from prefect.yaml.
 """
 
+import argparse
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
@@ -25,8 +26,9 @@ from convoy.config.schema import Config
 from convoy.data import fetch
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
-from convoy.pipeline import dag, summary
-from convoy.pipeline.repro import Outcome, end_all, repro
+from convoy.pipeline import abandoned, dag, summary
+from convoy.pipeline.fresh import standing as standing_of
+from convoy.pipeline.repro import Outcome, end_all, ending, repro
 
 ROOT = Path(__file__).resolve().parent.parent
 RETRYABLE = (None, 5)  # ended from outside, or short of a resource; a wrong parameter stays wrong
@@ -42,13 +44,20 @@ class StageFailed(Exception):  # a state, and the exception that carries it
 
 def _worth_a_retry(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False)
-    return isinstance(error, StageFailed) and error.outcome.code in RETRYABLE
+    return isinstance(error, StageFailed) and error.outcome.code in RETRYABLE and not ending()
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_worth_a_retry, task_run_name="{stage}")
-def run_stage(stage: str, timeout: float) -> bool:
-    """Reproduce one stage; True where there was something to do."""
+def run_stage(stage: str, timeout: float, fresh: bool = False) -> bool:
+    """Reproduce one stage; True where there was something to do.
+
+    Args:
+        fresh: it is known that there is nothing.
+    """
     logger = get_run_logger()
+    if fresh:
+        logger.info("Stage '%s' didn't change, skipping", stage)
+        return False
     outcome = repro(ROOT, stage, timeout=timeout, line=lambda text: logger.info("%s", text))
     if not outcome.ok:
         raise StageFailed(stage, outcome)
@@ -73,11 +82,12 @@ def register(config: Config) -> summary.Result:
     validate_parameters=False,
     persist_result=False,
 )
-def pipeline(checked: bool = False) -> summary.Result:
+def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.Result:
     """All stages of dvc.yaml in the order of its graph, then registration.
 
     Args:
         checked: the caller has made the preflight checks already.
+        fresh: stages that the caller knows to be up to date, with all that they come from; None: ask DVC.
     """
     environment.apply(ROOT)
     os.chdir(ROOT)
@@ -86,19 +96,34 @@ def pipeline(checked: bool = False) -> summary.Result:
         from convoy.pipeline.preflight import preflight
 
         preflight(config)
-    before = [get_data.submit(config.data.source)] if config.data.source in fetch.names() else []
-    futures: dict[str, Any] = {}
-    for stage, needs in dag.graph(ROOT).items():
-        job = run_stage.with_options(
-            name=stage, retries=config.flow.retries, retry_delay_seconds=config.flow.retry_delay_seconds
-        )
-        upstream = [*(futures[need] for need in sorted(needs)), *before]
-        futures[stage] = job.submit(stage, config.flow.stage_timeout_seconds, wait_for=upstream)  # type: ignore[call-overload]
-    for future in [*before, *futures.values()]:
-        future.result()
+    if config.data.source in fetch.names():
+        get_data.submit(config.data.source).result()
+    standing = None if fresh is not None else standing_of(ROOT)
+    graph = standing.graph if standing else dag.graph(ROOT)
+    try:
+        _run(config, graph, standing.fresh if standing else frozenset(fresh or []))
+    except BaseException as error:
+        if not isinstance(error, Exception):  # a signal: Prefect would wait for what the running stages do
+            end_all()
+        raise
     result = register.submit(config).result()
     create_markdown_artifact(key="result", markdown=result.markdown, description="What this run made")
     return result
+
+
+def _run(config: Config, graph: dag.Graph, fresh: frozenset[str]) -> None:
+    """A task for each stage, as soon as what it needs is done; those that are fresh only say so."""
+    futures: dict[str, Any] = {}
+    for stage, needs in graph.items():
+        job = run_stage.with_options(
+            name=stage, retries=config.flow.retries, retry_delay_seconds=config.flow.retry_delay_seconds
+        )
+        upstream = [futures[need] for need in sorted(needs)]
+        futures[stage] = job.submit(  # type: ignore[call-overload]
+            stage, config.flow.stage_timeout_seconds, stage in fresh, wait_for=upstream
+        )
+    for future in futures.values():
+        future.result()
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
@@ -111,12 +136,16 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> int:
     """Run the flow here; the exit code is the failed stage's, or 6 where the gate refused."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--checked", action="store_true", help="the preflight checks have been made")
+    parser.add_argument("--fresh", nargs="*", metavar="STAGE", help="stages that are known to be up to date")
+    options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:
         # a heartbeat tells a server of a lost worker; a flow that runs here would only wait a second for it
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            result = pipeline(checked="--checked" in sys.argv[1:])
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), tags(abandoned.tag()):
+            result = pipeline(options.checked, options.fresh)
     except ConvoyError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

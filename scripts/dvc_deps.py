@@ -24,7 +24,10 @@ PLUGINS = {
 # Files that a stage copies into its output without importing them.
 COPIED = {"package": ["convoy.serving.pyfunc"]}
 # Folders of files that a module reads and no import shows.
-READ = {"convoy.evaluation.page": "src/convoy/evaluation/templates"}
+READ = {
+    "convoy.data.fonts": "src/convoy/data/typefaces",
+    "convoy.evaluation.page": "src/convoy/evaluation/templates",
+}
 KINDS = {
     "source": ("convoy.data.sources", "src/convoy/data/sources/${data.source}.py"),
     "model": ("convoy.models", "src/convoy/models/${model.name}.py"),

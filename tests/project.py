@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parent.parent
 _FILES = ("flows", "src", "scripts", "dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml",
-          "requirements.lock", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore")  # fmt: skip
+          "requirements.lock", "data/fixes.csv", ".dvc/config", ".dvc/.gitignore",
+          ".dvcignore", ".gitignore")  # fmt: skip
 
 
 def make_pictures(folder: Path, per_class: int = 24) -> None:

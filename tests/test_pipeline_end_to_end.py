@@ -1,11 +1,17 @@
 """The whole way on a toy image folder: real DVC, Prefect, MLflow, in a project of its own."""
 
 import json
+import os
 import shutil
 import signal
+import sqlite3
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,12 +47,21 @@ def test_a_run_ends_with_a_champion_and_a_second_one_changes_nothing(finished: P
     assert [(row["version"], row["aliases"]) for row in versions(finished)] == [("1", ["champion"])]
     again = run(finished, "convoy", "run")
     assert again.returncode == 0
-    assert "Running stage" not in again.stderr
-    assert again.stderr.count("skipping") == 8
+    assert "registered before" in again.stdout
+    assert again.stderr == ""  # neither server nor flow
     assert len(versions(finished)) == 1
     assert "up to date" in run(finished, "dvc", "status").stdout
     runs = json.loads(run(finished, "convoy", "runs", "--json").stdout)
     assert [entry["status"] for entry in runs] == ["FINISHED"]
+
+
+def test_a_flow_with_nothing_to_do_skips_each_stage_in_a_task(finished: Path) -> None:
+    """What a schedule runs: the flow itself, which finds by one question to DVC that nothing is stale."""
+    done = run(finished, sys.executable, "flows/pipeline.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("didn't change, skipping") == 8
+    assert done.stderr.count("Finished in state Completed") == 10  # and registration, and the flow
+    assert "registered before" in done.stdout
 
 
 def test_dvc_repro_alone_ends_in_the_same_bytes(finished: Path, tmp_path: Path) -> None:
@@ -116,25 +131,69 @@ def test_a_killed_run_completes_when_it_is_started_again(victim: str, finished: 
     assert len(versions(project)) == 1
     [entry] = json.loads(run(project, "convoy", "runs", "--json").stdout)
     assert entry["status"] == "FINISHED"
+    assert "Running" not in flow_runs(project)
+
+
+@pytest.mark.parametrize(
+    ("number", "stage", "group"),
+    [(signal.SIGINT, "convoy stage train", True), (signal.SIGTERM, "convoy stage prepare", False)],
+    ids=["Ctrl-C while it trains", "SIGTERM while it prepares"],
+)
+def test_a_run_that_is_ended_leaves_no_process_and_completes_later(
+    number: signal.Signals, stage: str, group: bool, finished: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C goes to the whole process group, `kill` to one process. Tries are left, and none is used."""
+    project = make_project(tmp_path / "project", {"flow": {"retries": 3, "retry_delay_seconds": 60}})
+    started = subprocess.Popen(
+        ["convoy", "run"], cwd=project, env=environment(project), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    _wait_for(stage, project)
+    (os.killpg if group else os.kill)(started.pid, number)
+    assert started.wait(timeout=30) == 128 + number
+    deadline = time.monotonic() + 20  # the mirror tells MLflow how the training ended
+    while (left := list(_processes(project))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+    done = run(project, "convoy", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert digests(project) == digests(finished)
+    assert flow_runs(project) == ["Crashed", "Completed"]
+
+
+def flow_runs(project: Path) -> list[str]:
+    """The states of the flow's runs, the oldest first, as Prefect's database has them."""
+    with closing(sqlite3.connect(project / ".prefect/prefect.db")) as connection:
+        return [state for (state,) in connection.execute("SELECT state_name FROM flow_run ORDER BY created")]
 
 
 def _kill(victim: str, project: Path) -> None:
     """SIGKILL to the first process of this project whose command line holds `victim`."""
-    import psutil
+    _wait_for(victim, project).send_signal(signal.SIGKILL)
 
+
+def _wait_for(name: str, project: Path) -> Any:
+    """The first process of this project whose command line holds `name`, a moment after it appeared."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
-        for process in psutil.process_iter():
-            try:
-                command = " ".join(process.cmdline())
-                if victim in command and "/sh" not in command and Path(process.cwd()) == project:
-                    time.sleep(0.3)
-                    process.send_signal(signal.SIGKILL)
-                    return
-            except psutil.Error:
-                continue
+        for command, process in _processes(project):
+            if name in command and "/sh" not in command:
+                time.sleep(0.3)
+                return process
         time.sleep(0.02)
-    pytest.fail(f"{victim} never ran")
+    pytest.fail(f"{name} never ran")
+
+
+def _processes(project: Path) -> Iterator[tuple[str, Any]]:
+    """Command line and process of all that run in this project."""
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == project:
+                yield " ".join(process.cmdline()), process
+        except psutil.Error:
+            continue
 
 
 def test_a_wrong_parameter_stops_before_any_stage(tmp_path: Path) -> None:

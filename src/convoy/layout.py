@@ -4,6 +4,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 ARTIFACTS = Path("artifacts")
+FIXES = Path("data/fixes.csv")  # corrections of labels, in version control
 
 INGEST = ARTIFACTS / "ingest"  # samples.parquet, source.json
 VALIDATE = ARTIFACTS / "validate"  # samples.parquet, quarantine.csv, report.json

@@ -1,4 +1,4 @@
-"""Batch forms against albumentations itself: same matrices, same pixels, same distributions."""
+"""What holds for every batch form, whatever it does."""
 
 from typing import Any
 
@@ -6,119 +6,57 @@ import albumentations
 import cv2
 import numpy as np
 import pytest
-from albumentations.augmentations.geometric import functional
-from numpy.typing import NDArray
-from scipy import stats
 
 from convoy.data import batched
+from convoy.errors import ConfigError
+from tests.data.forms import CASES, IDS, build, form, random, smooth
 from tests.toys import images
 
-AFFINES: list[dict[str, Any]] = [
-    {"rotate": (-30, 30)},
-    {"scale": (0.5, 1.5), "keep_ratio": True, "fill": 7},
-    {"scale": {"x": (0.8, 1.0), "y": (1.0, 1.4)}, "shear": {"x": (-20, 20), "y": (-5, 5)}},
-    {"translate_px": (-3, 3), "border_mode": cv2.BORDER_REFLECT_101, "interpolation": cv2.INTER_CUBIC},
-    {"translate_percent": (-0.3, 0.3), "rotate": (-180, 180), "border_mode": cv2.BORDER_REPLICATE},
+Case = tuple[str, dict[str, Any]]
+every_case = pytest.mark.parametrize("case", CASES, ids=IDS)
+VISIBLE = [  # keep the size, and change a picture whenever they choose it
+    case
+    for case in CASES
+    if case[0] not in ("Pad", "RandomCrop")
+    and case[1].get("size") != (10, 14)
+    and case[1].get("interpolation") != cv2.INTER_NEAREST
 ]
 
 
-def random(seed: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(seed))
+def test_every_batch_form_is_among_the_cases_of_these_tests() -> None:
+    assert {name for name, _ in CASES} | {"SquareSymmetry"} == set(batched.names())
 
 
-def theirs(transform: albumentations.Affine, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> Any:
-    return transform.apply(image, matrix=matrix, output_shape=image.shape[:2])
-
-
-@pytest.mark.parametrize("arguments", AFFINES)
+@every_case
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_warped_batch_equals_albumentations_with_the_same_matrices(
-    arguments: dict[str, Any], channels: int
-) -> None:
-    transform = albumentations.Affine(**arguments, p=1.0)
-    batch = images(16, channels=channels)
-    matrices = batched.affine_matrices(transform, (batch.shape[1], batch.shape[2]), len(batch), random())
-    expected = np.stack([theirs(transform, x, m) for x, m in zip(batch, matrices, strict=True)])
-    batched.warp(batch, np.arange(len(batch)), matrices, transform)
-    np.testing.assert_array_equal(batch, expected.reshape(batch.shape))
+def test_the_same_numbers_give_the_same_batch_and_others_another(case: Case, channels: int) -> None:
+    batch = smooth(12, channels=channels)
+    before = batch.copy()
+    first, again = form(case)(batch, random(3)), form(case)(batch, random(3))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(batch, before)
+    assert first.dtype == np.uint8
+    fixed = {"HorizontalFlip", "VerticalFlip", "Transpose", "Pad", "ToGray"}
+    if case[0] not in fixed:
+        assert not np.array_equal(first, form(case)(batch, random(4)))
 
 
-def test_a_matrix_is_the_one_that_albumentations_builds_from_the_same_numbers() -> None:
-    transform = albumentations.Affine(
-        rotate=(20, 20), scale=(1.2, 1.2), shear={"x": (10, 10), "y": (3, 3)}, translate_px={"x": 2, "y": -1}
-    )
-    (ours,) = batched.affine_matrices(transform, (28, 20), 1, random())
-    expected = functional.create_affine_transformation_matrix(
-        {"x": 2, "y": -1}, {"x": -10.0, "y": -3.0}, {"x": 1.2, "y": 1.2}, 20, functional.center((28, 20))
-    )
-    np.testing.assert_allclose(ours, expected, atol=1e-12)
+@pytest.mark.parametrize("case", VISIBLE, ids=[f"{name}-{n}" for n, (name, _) in enumerate(VISIBLE)])
+def test_the_probability_picks_images_and_leaves_the_others_alone(case: Case) -> None:
+    batch = smooth(1000, height=12, width=12)
+    if "size" in case[1]:
+        case = (case[0], {**case[1], "size": (12, 12)})
+    changed = (form(case, p=0.3)(batch, random()) != batch).any(axis=(1, 2, 3)).mean()
+    unmoved = {"RandomRotate90": 1 / 4, "D4": 1 / 8}.get(case[0], 0.0)
+    assert changed == pytest.approx(0.3 * (1 - unmoved), abs=0.06)
 
 
-@pytest.mark.parametrize("arguments", AFFINES)
-def test_matrices_are_drawn_from_the_distribution_that_albumentations_draws_from(
-    arguments: dict[str, Any],
-) -> None:
-    transform = albumentations.Affine(**arguments, p=1.0)
-    transform.set_random_seed(3)
-    count = 3000
-    drawn = [
-        transform.get_params_dependent_on_data({"shape": (24, 32, 1)}, {})["matrix"] for _ in range(count)
-    ]
-    expected, ours = np.stack(drawn), batched.affine_matrices(transform, (24, 32), count, random(1))
-    for row, column in np.ndindex(2, 3):
-        ours_entry, theirs_entry = ours[:, row, column].round(9), expected[:, row, column].round(9)
-        assert stats.ks_2samp(ours_entry, theirs_entry).pvalue > 1e-3, (row, column)
-
-
-@pytest.mark.parametrize(
-    ("transform", "expected"),
-    [
-        (albumentations.HorizontalFlip(p=1.0), lambda batch: batch[:, :, ::-1]),
-        (albumentations.VerticalFlip(p=1.0), lambda batch: batch[:, ::-1]),
-    ],
-)
-def test_flips(transform: albumentations.BasicTransform, expected: Any) -> None:
-    batch = images(5, channels=3)
-    operation = batched.of(transform)
-    assert operation is not None
-    np.testing.assert_array_equal(operation(batch, random()), expected(batch))
-    np.testing.assert_array_equal(operation(batch, random())[2], transform(image=batch[2])["image"])
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_brightness_and_contrast_equal_albumentations_with_the_same_numbers(channels: int) -> None:
-    transform = albumentations.RandomBrightnessContrast(
-        brightness_limit=(0.15, 0.15), contrast_limit=(-0.4, -0.4), p=1.0
-    )
-    batch = images(4, channels=channels)
-    operation = batched.of(transform)
-    assert operation is not None
-    expected = np.stack([transform(image=image)["image"] for image in batch])
-    np.testing.assert_array_equal(operation(batch, random()), expected.reshape(batch.shape))
-
-
-def test_brightness_and_contrast_vary_within_their_limits() -> None:
-    operation = batched.of(
-        albumentations.RandomBrightnessContrast(brightness_limit=(-0.2, 0.1), contrast_limit=(0, 0), p=1.0)
-    )
-    assert operation is not None
-    shift = operation(np.full((2000, 1, 1, 1), 100, np.uint8), random()).ravel().astype(float) - 100
-    assert shift.min() >= -52
-    assert shift.max() <= 26
-    assert stats.kstest(shift, stats.uniform(-51, 76.5).cdf).statistic < 0.05
-
-
-@pytest.mark.parametrize("name", ["Affine", "HorizontalFlip", "RandomBrightnessContrast"])
-def test_the_probability_picks_images_and_leaves_the_others_alone(name: str) -> None:
-    arguments: dict[str, Any] = {
-        "Affine": {"rotate": (30, 60)},
-        "RandomBrightnessContrast": {"brightness_limit": (0.2, 0.3)},
-    }
-    operation = batched.of(getattr(albumentations, name)(**arguments.get(name, {}), p=0.3))
-    assert operation is not None
-    batch = images(1000)
-    changed = (operation(batch, random()) != batch).any(axis=(1, 2, 3)).mean()
-    assert 0.25 < changed < 0.35
+@every_case
+def test_no_sample_is_enough_when_none_is_chosen(case: Case) -> None:
+    batch = smooth(3)
+    if case[0] in ("Pad", "RandomCrop") or case[1].get("size", (24, 24)) != (24, 24):
+        pytest.skip("changes the size of all or of none")
+    np.testing.assert_array_equal(form(case, p=0.0)(batch, random()), batch)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +64,71 @@ def test_the_probability_picks_images_and_leaves_the_others_alone(name: str) -> 
     [
         albumentations.Affine(fit_output=True),
         albumentations.Affine(balanced_scale=True),
+        albumentations.Rotate(crop_border=True),
         albumentations.RandomBrightnessContrast(brightness_by_max=False),
-        albumentations.GaussNoise(),
+        albumentations.RandomCrop(8, 8, pad_if_needed=True),
+        albumentations.RandomCrop(8, 8, p=0.5),
+        albumentations.Pad(2, p=0.5),
+        albumentations.ToGray(method="max"),
+        albumentations.GaussNoise(noise_scale_factor=0.5),
+        albumentations.CoarseDropout(fill="random"),
+        albumentations.Erasing(fill="random_uniform"),
+        albumentations.CLAHE(),
     ],
+    ids=lambda transform: type(transform).__name__,
 )
 def test_what_has_no_batch_form_is_left_to_albumentations(transform: albumentations.BasicTransform) -> None:
     assert batched.of(transform) is None
+
+
+@pytest.mark.parametrize("name", ["Transpose", "RandomRotate90", "D4", "SquareSymmetry"])
+def test_turning_sideways_needs_square_pictures(name: str) -> None:
+    with pytest.raises(ConfigError, match="needs square pictures, these are 12 × 10"):
+        form((name, {}))(images(2)[:, :, :10], random())
+
+
+def test_a_crop_that_is_larger_than_the_picture_is_refused() -> None:
+    with pytest.raises(ConfigError, match="RandomCrop wants 14 × 12 of pictures of 12 × 12"):
+        form(("RandomCrop", {"height": 14, "width": 12}))(images(2), random())
+
+
+def test_a_crop_of_another_size_for_some_pictures_alone_is_refused() -> None:
+    with pytest.raises(ConfigError, match="two sizes"):
+        form(("RandomResizedCrop", {"size": (8, 8)}), p=0.5)(images(2), random())
+
+
+def test_padding_and_cropping_shift_a_picture_by_up_to_the_padding() -> None:
+    batch = smooth(200, height=8, width=8, channels=1)
+    batch[:, 3, 3] = 255
+    padded = form(("Pad", {"padding": 2}))(batch, random())
+    assert padded.shape == (200, 12, 12, 1)
+    shifted = form(("RandomCrop", {"height": 8, "width": 8}))(padded, random())
+    assert shifted.shape == batch.shape
+    found = {tuple(np.argwhere(after[:, :, 0] == padded[n].max())[0]) for n, after in enumerate(shifted)}
+    assert len(found) >= 25  # each of the 5 × 5 shifts occurs
+
+
+def test_a_crop_without_a_size_keeps_that_of_the_pictures() -> None:
+    transform = build(("RandomResizedCrop", {"size": (1, 1)}))
+    transform.size = None
+    operation = batched.of(transform)
+    assert operation is not None
+    assert operation(images(3)[:, :, :10], random()).shape == (3, 12, 10, 1)
+
+
+def test_crops_that_never_fit_fall_back_to_the_middle() -> None:
+    narrow = np.zeros((4, 40, 4, 1), np.uint8)
+    drawn = form(("RandomResizedCrop", {"size": (8, 8), "scale": (0.9, 1.0)})).draw(narrow.shape, random())
+    np.testing.assert_array_equal(drawn.boxes, [[0, 17, 4, 22]] * 4)
+
+
+def test_black_holes_stay_inside_the_picture() -> None:
+    shape = (500, 20, 30, 1)
+    for case in (c for c in CASES if c[0] in ("CoarseDropout", "Erasing")):
+        drawn = form(case).draw(shape, random())
+        left, top, right, bottom = drawn.holes.T
+        assert (left >= 0).all()
+        assert (top >= 0).all()
+        assert (right <= 30).all()
+        assert (bottom <= 20).all()
+        assert ((right - left) * (bottom - top) > 0).any()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from convoy.config.data import DataConfig
 from convoy.data import fetch
 from convoy.data.sources import mnist5k
 from convoy.errors import ConfigError, IntegrityError, ResourceError
@@ -29,7 +30,7 @@ def test_the_digits_are_the_ones_that_the_repository_pins(tmp_path: Path, reposi
     pin(tmp_path, pinned_here(repository))
     folder = fetch.get("mnist5k", tmp_path)
     assert folder == tmp_path / "data/raw/mnist5k"
-    scan = mnist5k.scan(folder)
+    scan = mnist5k.scan(folder, DataConfig(source="mnist5k", path="toy"))
     assert len(scan.samples) == 5000
     assert scan.classes == [str(number) for number in range(10)]
     assert (scan.samples["target"].value_counts() == 500).all()

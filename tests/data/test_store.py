@@ -1,12 +1,14 @@
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from convoy import io
-from convoy.data import store
+from convoy.data import shards, store
 from convoy.data.store import Store
 from convoy.errors import IntegrityError
 
@@ -18,6 +20,67 @@ def write(folder: Path, length: int = 6, finish: bool = True) -> None:
     writer.id[:] = np.array([f"{n:032x}" for n in range(length)], dtype="S32")
     if finish:
         writer.finish()
+
+
+def write_shards(folder: Path, lengths: Sequence[int], keypoints: bool = False) -> NDArray[np.uint8]:
+    """A store of several shards; returns its pictures."""
+    folder.mkdir(parents=True)
+    count = sum(lengths)
+    pictures = np.random.default_rng(0).integers(0, 256, (count, 4, 5, 3), dtype=np.uint8)
+    written, start = [], 0
+    for number, length in enumerate(lengths):
+        part = pictures[start : start + length]
+        written.append(shards.write(folder / f"shard-{number}.npy", [part], length, (4, 5, 3)))
+        start += length
+    arrays = {"target": np.arange(count), "id": np.array([f"{n:032x}" for n in range(count)], dtype="S32")}
+    if keypoints:
+        arrays["keypoints"] = np.arange(count * 6, dtype=np.float32).reshape(count, 2, 3)
+    store.finish(folder, written, (4, 5, 3), arrays)
+    return pictures
+
+
+def test_a_batch_from_several_shards_is_that_from_one(tmp_path: Path) -> None:
+    pictures = write_shards(tmp_path / "many", (5, 1, 9))
+    write_shards(tmp_path / "one", (15,))
+    many, one = (Store.open(tmp_path / name, verify=True) for name in ("many", "one"))
+    assert isinstance(one.images, np.ndarray)
+    indices = np.array([14, 0, 5, 5, 6])
+    for opened in (many, one):
+        assert len(opened) == len(opened.images) == 15
+        batch = opened[indices]
+        assert list(batch) == ["images", "target", "id"]
+        np.testing.assert_array_equal(batch["images"], pictures[indices])
+        assert batch["target"].tolist() == indices.tolist()
+        assert batch["images"].flags.writeable
+        np.testing.assert_array_equal(np.asarray(opened.images), pictures)
+        assert opened.keypoints is None
+    assert many.digest != one.digest
+
+
+def test_keypoints_belong_to_the_batch_where_there_are_any(tmp_path: Path) -> None:
+    write_shards(tmp_path / "store", (5, 4), keypoints=True)
+    opened = Store.open(tmp_path / "store", verify=True)
+    assert opened.keypoints is not None
+    np.testing.assert_array_equal(opened[np.array([8, 2])]["keypoints"], opened.keypoints[[8, 2]])
+
+
+@pytest.mark.parametrize("name", ["shard-1.npy", "target.npy", "id.npy"])
+def test_a_flipped_byte_in_any_file_is_found_when_asked_for(tmp_path: Path, name: str) -> None:
+    write_shards(tmp_path / "store", (5, 4))
+    path = tmp_path / "store" / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(IntegrityError, match="bytes") as refused:
+        Store.open(tmp_path / "store", verify=True)
+    assert name in refused.value.where
+
+
+def test_a_missing_shard_is_refused(tmp_path: Path) -> None:
+    write_shards(tmp_path / "store", (5, 4))
+    (tmp_path / "store/shard-1.npy").unlink()
+    with pytest.raises(IntegrityError, match="array"):
+        Store.open(tmp_path / "store")
 
 
 def test_a_batch_is_gathered_in_the_order_asked_for(tmp_path: Path) -> None:
@@ -107,12 +170,41 @@ def test_a_flipped_byte_is_found_when_asked_for(tmp_path: Path) -> None:
         Store.open(tmp_path, verify=True)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"arrays": {"images": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 2, "shards": 3}',
+        '{"version": 2, "shards": [], "arrays": {}, "image": [1, 1, 1], "length": 0}',
+        '{"version": 2, "shards": [{"file": "../../x.npy"}]}',
+    ],
+)
 def test_a_damaged_schema_is_refused(tmp_path: Path, text: str) -> None:
     write(tmp_path)
     (tmp_path / "schema.json").write_text(text, encoding="utf-8")
     with pytest.raises(IntegrityError):
         Store.open(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["../outside.npy", "/outside.npy", ".hidden.npy", "schema.json", 5])
+def test_a_shard_that_is_no_file_of_the_folder_is_refused(tmp_path: Path, file: object) -> None:
+    write(tmp_path / "store")
+    np.save(tmp_path / "outside.npy", np.zeros((6, 4, 5, 3), np.uint8))
+    schema = io.read_json(tmp_path / "store/schema.json")
+    schema["shards"][0]["file"] = file
+    io.write_json(tmp_path / "store/schema.json", schema)
+    with pytest.raises(IntegrityError, match="damaged"):
+        Store.open(tmp_path / "store")
+
+
+def test_a_store_of_an_earlier_version_says_so(tmp_path: Path) -> None:
+    write(tmp_path)
+    io.write_json(tmp_path / "schema.json", {**io.read_json(tmp_path / "schema.json"), "version": 1})
+    with pytest.raises(IntegrityError, match="of version 1") as refused:
+        Store.open(tmp_path)
+    assert "dvc repro" in refused.value.fix
 
 
 def test_lengths_that_differ_are_refused(tmp_path: Path) -> None:

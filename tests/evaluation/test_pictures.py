@@ -3,9 +3,11 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from convoy.data import fonts
 from convoy.evaluation import pictures
 
 MATRIX = np.array([[5, 1], [0, 4]])
@@ -16,35 +18,25 @@ def draw(classes: list[str], path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_ascii_names_are_drawn_alike_whatever_fonts_are_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = draw(["cat", "dog"], tmp_path / "a.png")
-    monkeypatch.setattr(pictures, "_cjk_font", lambda: "DejaVu Serif")  # stands for a Chinese font
-    assert draw(["cat", "dog"], tmp_path / "b.png") == before
+def test_chinese_names_need_no_installed_typeface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "_INSTALLED", ())
+    fonts._installed.cache_clear()
+    drawn = draw(["猫", "狗"], tmp_path / "a.png")  # a missing glyph would warn, and warnings are errors here
+    assert drawn != draw(["狗", "猫"], tmp_path / "b.png")
+    history = pd.DataFrame({"epoch": [0], "train_loss": [1.0], "val_loss": [1.0], "val_accuracy": [0.5]})
+    pictures.curves(history, tmp_path / "curves.png")
+    wrong = pd.DataFrame({"target": ["猫"], "prediction": ["狗"], "confidence": [0.9]})
+    pictures.mistakes(wrong, np.zeros((1, 8, 8, 1), np.uint8), ["猫", "狗"], tmp_path / "m.png")
 
 
-def test_other_names_are_drawn_in_the_font_that_has_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn = []
-    for font in ("DejaVu Serif", "DejaVu Sans Mono"):
-        monkeypatch.setattr(pictures, "_cjk_font", lambda font=font: font)
-        drawn.append(draw(["é", "ü"], tmp_path / "a.png"))
-    assert drawn[0] != drawn[1]
-
-
-def test_without_a_chinese_font_a_number_stands_for_the_class(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pictures, "_cjk_font", lambda: None)
-    assert pictures.labels(["cat", "狗"]) == ["cat", "#1"]
-    draw(["猫", "狗"], tmp_path / "a.png")  # a missing glyph would warn, and warnings are errors here
+def test_a_name_that_no_typeface_has_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "_INSTALLED", ())
+    fonts._installed.cache_clear()
+    drawn = draw(["猫", "\N{CUNEIFORM SIGN A}"], tmp_path / "a.png")
+    assert drawn == draw(["猫", "#1"], tmp_path / "b.png")
 
 
 def test_a_model_without_mistakes_has_a_picture_that_says_so(tmp_path: Path) -> None:
-    import pandas as pd
-
     empty = pd.DataFrame({"target": [], "prediction": [], "confidence": []})
     pictures.mistakes(empty, np.zeros((0, 8, 8, 1), np.uint8), ["a"], tmp_path / "m.png")
     with Image.open(tmp_path / "m.png") as image:

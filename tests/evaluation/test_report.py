@@ -35,8 +35,9 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing() -> None:
     assert {name for name, _ in page.tags} & {"script", "link", "iframe", "object", "form"} == set()
     assert all(attributes["src"].startswith("data:image/") for attributes in page.all("img"))
     assert all(attributes["href"].startswith("#") for attributes in page.all("a"))
+    html = page.html.replace("url(data:font/woff;base64,", "")  # the page's own Chinese letters
     for word in ("http:", "https:", "url(", "@import", "xlink"):
-        assert word not in page.html
+        assert word not in html
 
 
 def test_the_same_inputs_give_the_same_bytes() -> None:

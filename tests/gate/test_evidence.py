@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 
 from convoy import layout
+from convoy.config.data import DataConfig
 from convoy.data import manifest
 from convoy.gate import budgets, doubts, evidence, scoring
 from convoy.gate.rules import PROVEN
 from tests.registry.fixtures import Project
+
+DATA = DataConfig(source="image_folder", path="data/raw/toy")
 
 
 def test_a_flipped_byte_with_the_old_time_is_seen(project: Project) -> None:
@@ -44,7 +47,7 @@ def test_figures_that_are_no_numbers_are_found_wherever_they_stand() -> None:
 
 def test_models_are_timed_in_turns(project: Project) -> None:
     bundle = project.root / layout.BUNDLE
-    tests = scoring.current_tests(project.root / layout.SPLIT, "image_folder", project.root / "data/raw/toy")
+    tests = scoring.current_tests(project.root / layout.SPLIT, DATA, project.root)
     pictures = list(scoring.read(tests, tests.samples.head(3)))
     found = budgets.speed(bundle, bundle, pictures)
     assert found.rounds >= budgets.LEAST_ROUNDS
@@ -67,7 +70,7 @@ def test_scores_are_those_of_each_bundle_on_its_own(project: Project) -> None:
 
     other = project.workshop / "poor" / "bundle"
     bundle = project.root / layout.BUNDLE
-    tests = scoring.current_tests(project.root / layout.SPLIT, "image_folder", project.root / "data/raw/toy")
+    tests = scoring.current_tests(project.root / layout.SPLIT, DATA, project.root)
     found = scoring.score(tests, bundle, other)
     contents = list(scoring.read(tests, tests.samples))
     assert np.allclose(found.probabilities, np.concatenate(list(Predictor(bundle).probabilities(contents))))
@@ -88,7 +91,7 @@ def test_what_only_the_champion_learned_from_counts_for_the_challenger_alone(
     samples.assign(split=samples["split"].where(~samples["id"].isin(moved), "val")).to_parquet(
         rival / manifest.FILE, index=False
     )
-    tests = scoring.current_tests(project.root / layout.SPLIT, "image_folder", project.root / "data/raw/toy")
+    tests = scoring.current_tests(project.root / layout.SPLIT, DATA, project.root)
     found = scoring.score(tests, project.root / layout.BUNDLE, rival)
     assert len(found.samples) == 24
     assert int(found.shared.sum()) == len(found.answers().target) == 17

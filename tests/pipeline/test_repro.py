@@ -12,6 +12,7 @@ import pytest
 
 from convoy import io
 from convoy.pipeline import dag
+from convoy.pipeline import repro as stages
 from convoy.pipeline.repro import Outcome, failure_file, repro
 
 STAGES = """
@@ -106,3 +107,13 @@ def test_the_graph_has_upstream_stages_first(project: Path) -> None:
     graph = dag.graph(project)
     assert graph["after"] == {"good"}
     assert list(graph).index("good") < list(graph).index("after")
+
+
+def test_after_the_end_of_all_no_stage_is_started(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "_ended", threading.Event())
+    assert not stages.ending()
+    stages.end_all()
+    assert stages.ending()
+    outcome, _ = run(project, "good")
+    assert (outcome.ran, outcome.code) == (False, None)
+    assert not (project / "a.txt").exists()

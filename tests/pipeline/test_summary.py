@@ -14,7 +14,7 @@ from convoy.pipeline import summary
     ],
 )  # fmt: skip
 def test_the_report_is_shown_where_it_can_be_opened(tmp_path: Path, link: str, expected: str) -> None:
-    assert summary._report(tmp_path, link) == ""
+    assert summary.report(tmp_path, link) == ""
     (tmp_path / EVALUATE).mkdir(parents=True)
     (tmp_path / EVALUATE / "report.html").write_text("")
-    assert summary._report(tmp_path, link) == expected
+    assert summary.report(tmp_path, link) == expected

@@ -105,13 +105,15 @@ def test_csv_is_understood(server: Server, pictures: list[Path]) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_mlflows_own_server_answers_the_same(
-    server: Server, folder: Path, pictures: list[Path], tmp_path: Path
+    server: Server, folder: Path, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import pyfunc
     from mlflow.models.signature import ModelSignature
     from mlflow.pyfunc import scoring_server
     from mlflow.types import ColSpec, Schema
 
+    # MLflow imports the program where it lies, in the session's bundle
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
     pyfunc.save_model(
         tmp_path / "model",
         python_model=str(folder / "code" / "pyfunc.py"),

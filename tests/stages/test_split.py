@@ -9,6 +9,7 @@ from convoy.data import manifest
 from convoy.errors import DataError, IntegrityError
 from convoy.stages.split import split
 
+CLASSES = ["dog", "cat"]
 CONFIG = SplitConfig(strategy="auto", val=0.1, test=0.2, seed=0)
 
 
@@ -34,17 +35,42 @@ def test_every_sample_gets_a_split_and_the_summary_counts_them(tmp_path: Path) -
     samples = manifest.read(tmp_path / "out")
     assert samples["split"].isin(manifest.SPLITS).all()
     assert samples["width"].tolist() == [5] * 80
+    counts = {
+        side: {
+            name: int(((samples["split"] == side) & (samples["target"] == name)).sum()) for name in CLASSES
+        }
+        for side in manifest.SPLITS
+    }
+    assert all(count for by_class in counts.values() for count in by_class.values())
     assert io.read_json(tmp_path / "out/summary.json") == {
         "strategy": "stratified",
         "carved": ["val", "test"],
-        "classes": ["dog", "cat"],
-        "counts": {
-            "train": {"dog": 21, "cat": 35},
-            "val": {"dog": 3, "cat": 5},
-            "test": {"dog": 6, "cat": 10},
-        },
-        "totals": {"train": 56, "val": 8, "test": 16},
+        "moved": [],
+        "groups": 0,
+        "classes": CLASSES,
+        "counts": counts,
+        "totals": {side: sum(by_class.values()) for side, by_class in counts.items()},
     }
+
+
+def test_a_task_without_classes_is_divided_and_counted_all_the_same(tmp_path: Path) -> None:
+    folder = validated(tmp_path / "in", {"face": 60})
+    manifest.write(folder, manifest.read(folder).assign(target=None))
+    split(folder, CONFIG, out=tmp_path / "out")
+    totals = io.read_json(tmp_path / "out/summary.json")["totals"]
+    assert sum(totals.values()) == 60
+    assert min(totals.values()) > 0
+
+
+def test_folds_are_taken_from_the_parameters(tmp_path: Path) -> None:
+    folder = validated(tmp_path / "in", {"dog": 90, "cat": 90})
+    tested = []
+    for fold in range(3):
+        config = SplitConfig(strategy="folds", val=0.1, test=0.2, seed=0, folds=3, fold=fold)
+        split(folder, config, out=tmp_path / "out")
+        rows = manifest.read(tmp_path / "out")
+        tested += rows.loc[rows["split"] == "test", "id"].tolist()
+    assert sorted(tested) == sorted(manifest.read(folder)["id"])
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from convoy.cli import config, data, predict, proof, registry, run, runs, serve, stage
+from convoy.cli import config, data, init, predict, proof, registry, run, runs, serve, stage
 from convoy.cli.explain import explain
 from convoy.errors import ConvoyError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("stage")(stage.stage)
 app.add_typer(config.app, name="config")

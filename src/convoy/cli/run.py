@@ -7,6 +7,7 @@ import sys
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,20 +15,27 @@ from convoy import environment
 from convoy.errors import ConfigError
 from convoy.layout import PARAMS, STATE
 
+if TYPE_CHECKING:
+    from convoy.config.schema import Config
+    from convoy.pipeline.fresh import Standing
+
 
 def run() -> None:
-    """Run the flow: every stage that is stale, then registration.
+    """Run the flow: every stage that is stale, then registration. Where nothing is left to do, say so.
 
-    Uses the Prefect server that PREFECT_API_URL names, or a temporary one on this machine.
+    Uses the Prefect server that PREFECT_API_URL names, which then hears of every run, or a temporary one on
+    this machine.
     """
     from convoy.config.load import load
-    from convoy.pipeline.preflight import preflight
+    from convoy.pipeline import abandoned
+    from convoy.pipeline import code as pinned
     from convoy.pipeline.server import die_with_parent, temporary_server
 
     root = environment.project_root()
     os.chdir(root)
     environment.apply(root)
     config = load(PARAMS)
+    pinned.refresh(root, typer.echo)  # before anything asks what is stale
     flow = Path("flows/pipeline.py")
     if not flow.is_file():
         raise ConfigError(
@@ -36,20 +44,48 @@ def run() -> None:
             fix="restore flows/ from version control, or use `dvc repro`",
         )
     given = os.environ.get("PREFECT_API_URL")
+    known: list[str] = []
+    if not given:
+        standing = _standing(root, config)
+        known = ["--fresh", *sorted(standing.fresh)] if standing else ["--fresh"]
     server = (
         nullcontext(partial(str, given)) if given else temporary_server(STATE / "logs" / "prefect-server.log")
     )
     with server as address:
+        from convoy.pipeline.preflight import preflight  # torch: seconds
+
         preflight(config)  # while the server starts
+        url = address()
         process = subprocess.Popen(
-            [sys.executable, str(flow), "--checked"],
-            env={**os.environ, "PREFECT_API_URL": address()},
+            [sys.executable, str(flow), "--checked", *known],
+            env={**os.environ, "PREFECT_API_URL": url},
             preexec_fn=die_with_parent(),  # no threads run yet
         )
         try:
+            if not given:
+                abandoned.mark(url)  # while the flow's process imports
             code = process.wait()
         except SystemExit:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
     raise typer.Exit(code if code >= 0 else 128 - code)
+
+
+def _standing(root: Path, config: "Config") -> "Standing | None":
+    """What is up to date; None where DVC cannot tell. Ends the command where that is everything.
+
+    Raises:
+        typer.Exit: every stage is up to date and the bundle is registered; the result was shown.
+    """
+    from convoy.pipeline import fresh
+
+    standing = fresh.standing(root)
+    if standing is not None and standing.done:
+        from convoy.pipeline import recorded, summary
+
+        result = recorded.find(root, config) or recorded.ask(root, config)
+        if result is not None:
+            summary.show(result)
+            raise typer.Exit(result.exit_code)
+    return standing

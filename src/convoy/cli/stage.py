@@ -48,9 +48,11 @@ def _run(name: str, root: Path) -> None:
 
     from convoy.cli.watch import end_with_callers
     from convoy.config.load import load
+    from convoy.pipeline import code
 
     end_with_callers()
     config = load(PARAMS)
+    code.check(root, name)
     locks = STATE / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     # A stage whose flow was killed may still be ending: it and its successor must not write side by side.

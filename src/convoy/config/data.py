@@ -7,13 +7,121 @@ from pydantic import Field, model_validator
 from convoy.config._base import Section
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Policy = Literal["error", "quarantine", "warn", "off"]
+Refusal = Literal["error", "quarantine"]
+Remark = Literal["error", "warn", "off"]
+
+# Which sources take an option, and which of them cannot do without it.
+_TABLES = {"table", "hf_imagefolder"}
+_TAKEN_BY: dict[str, set[str]] = {
+    "table": {"table", "label_studio", "coco_keypoints"},
+    "image_col": {"table"},
+    "target": {*_TABLES, "label_studio"},
+    "group_col": {*_TABLES, "coco_keypoints"},
+    "split_col": _TABLES,
+    "time_col": {*_TABLES, "coco_keypoints"},
+    "dataset": {"named"},
+}
+_NEEDED_BY: dict[str, set[str]] = {
+    "table": {"table", "label_studio", "coco_keypoints"},
+    "image_col": {"table"},
+    "target": {"table"},
+    "dataset": {"named"},
+}
 
 
 class DataConfig(Section):
     """Where the samples come from."""
 
-    source: Literal["mnist5k", "image_folder", "idx"] = Field(description="kind of source")
-    path: str = Field(min_length=1, description="folder of the data, relative to the project")
+    source: Literal[
+        "mnist5k",
+        "image_folder",
+        "table",
+        "hf_imagefolder",
+        "label_studio",
+        "coco_keypoints",
+        "named",
+        "idx",
+        "npz",
+    ] = Field(description="kind of source")
+    path: str = Field(
+        min_length=1,
+        description="folder of the data, an archive of it (zip, tar) or a folder of tar shards",
+    )
+    table: str | None = Field(
+        default=None, min_length=1, description="the table or export, a file below path"
+    )
+    image_col: str | None = Field(default=None, min_length=1, description="column with the picture's path")
+    target: str | None = Field(
+        default=None, min_length=1, description="column with the label; of Label Studio the control's name"
+    )
+    group_col: str | None = Field(
+        default=None, min_length=1, description="column whose equal values stay on one side of the split"
+    )
+    split_col: str | None = Field(default=None, min_length=1, description="column with train, val or test")
+    time_col: str | None = Field(
+        default=None, min_length=1, description="column with the time, for split.strategy: time"
+    )
+    dataset: str | None = Field(
+        default=None, min_length=1, description="name of a data set, for source: named"
+    )
+    classes: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="the classes in their order; other labels are findings. Default: as found",
+    )
+
+    @model_validator(mode="after")
+    def _options_fit_the_source(self) -> Self:
+        for option, sources in _TAKEN_BY.items():
+            given = getattr(self, option) is not None
+            if given and self.source not in sources:
+                raise ValueError(
+                    f"{option} means nothing to source {self.source!r}; it belongs to "
+                    + ", ".join(sorted(sources))
+                )
+            if not given and self.source in _NEEDED_BY.get(option, ()):
+                raise ValueError(f"source {self.source!r} needs {option}")
+        return self
+
+
+class ChecksConfig(Section):
+    """What a finding of each check does: error (exit 3), quarantine (the sample is left out), warn or off.
+
+    What cannot be used at all is never let through; what is said of the data as a whole leaves no sample out.
+    """
+
+    unreadable: Refusal = Field(
+        default="quarantine", description="missing, empty, truncated or damaged files"
+    )
+    oversized: Refusal = Field(
+        default="quarantine", description="more pixels, seconds or memory than allowed"
+    )
+    blank: Policy = Field(default="warn", description="pictures of a single colour")
+    size: Policy = Field(default="warn", description="pictures far smaller, larger or longer than the others")
+    mode: Policy = Field(
+        default="warn", description="pictures whose colour mode differs from nearly all others"
+    )
+    labels: Refusal = Field(default="quarantine", description="missing, unknown or non-finite labels")
+    duplicates: Policy = Field(
+        default="quarantine", description="the same content again, in one split and class"
+    )
+    near_duplicates: Policy = Field(
+        default="warn",
+        description="nearly the same picture again; they are grouped, so a split keeps them together",
+    )
+    conflicts: Policy = Field(default="quarantine", description="the same picture under two labels")
+    leakage: Policy = Field(
+        default="error", description="the same or nearly the same picture in two given splits"
+    )
+    groups: Policy = Field(default="error", description="one group in two given splits")
+    imbalance: Remark = Field(default="warn", description="a class far smaller than the largest")
+    changes: Remark = Field(
+        default="warn", description="the data differ from those of the last accepted version"
+    )
+    label_issues: Policy = Field(
+        default="warn", description="labels that a model trained on the others doubts"
+    )
 
 
 class ValidateConfig(Section):
@@ -22,15 +130,22 @@ class ValidateConfig(Section):
     max_bad_fraction: Fraction = Field(description="share of samples that may be quarantined")
     max_pixels: int = Field(gt=0, description="pixels above which a picture is refused unopened")
     min_per_class: int = Field(ge=3, description="fewest good samples a class may have")
+    max_seconds: float = Field(
+        default=10.0, gt=0, description="longest that the opening of one picture may take"
+    )
+    max_memory_mb: int = Field(default=2048, ge=256, description="memory that opening one picture may take")
+    checks: ChecksConfig = Field(default_factory=ChecksConfig)
 
 
 class SplitConfig(Section):
-    """How samples are divided. `auto` takes train/val/test folders where there are any."""
+    """How samples are divided. `auto`: predefined where data name splits, grouped where they have groups."""
 
-    strategy: Literal["auto", "stratified", "predefined"]
+    strategy: Literal["auto", "stratified", "grouped", "stratified_grouped", "time", "predefined", "folds"]
     val: Annotated[float, Field(gt=0.0, lt=1.0)]
     test: Annotated[float, Field(gt=0.0, lt=1.0)]
     seed: int = Field(ge=0)
+    folds: int = Field(default=5, ge=2, le=100, description="number of folds, for strategy: folds")
+    fold: int = Field(default=0, ge=0, description="which fold is the test split, from 0")
 
     @model_validator(mode="after")
     def _train_is_left(self) -> Self:
@@ -38,6 +153,8 @@ class SplitConfig(Section):
             raise ValueError(
                 f"val ({self.val}) and test ({self.test}) together leave less than a tenth to train on"
             )
+        if self.fold >= self.folds:
+            raise ValueError(f"fold ({self.fold}) must be below folds ({self.folds}); folds count from 0")
         return self
 
 
@@ -48,3 +165,6 @@ class PrepareConfig(Section):
     width: int = Field(ge=8, le=1024)
     channels: Literal[1, 3]
     resize: Literal["stretch", "fit", "cover"]
+    interpolation: Literal["area", "linear", "cubic", "nearest"] = Field(
+        default="area", description="how pictures shrink; area averages, which has no aliasing"
+    )

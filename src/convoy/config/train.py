@@ -55,6 +55,23 @@ class EarlyStoppingConfig(Section):
     min_delta: NonNegative = 0.0
 
 
+class LoaderConfig(Section):
+    """How batches are made beside the training. It changes the speed alone: the batches are the same."""
+
+    workers: int | Literal["auto"] = Field(
+        default="auto",
+        description="threads that make batches; auto: all cores but one; 0: none beside training",
+    )
+    prefetch: int = Field(default=4, ge=1, le=1024, description="batches made ahead")
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _workers(cls, value: object) -> object:
+        if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+            return value
+        raise ValueError("must be auto or a whole number of at least 0")
+
+
 class TrainConfig(Section):
     seed: int = Field(ge=0)
     epochs: int = Field(ge=1)
@@ -65,6 +82,7 @@ class TrainConfig(Section):
     device: Literal["auto", "cpu", "gpu"]
     precision: Literal["auto", "fp32", "bf16"]
     threads: int | Literal["auto"] = Field(description="CPU threads; equal bits need equal threads")
+    loader: LoaderConfig = Field(default_factory=LoaderConfig)
 
     @field_validator("threads", mode="before")
     @classmethod

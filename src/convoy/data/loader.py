@@ -1,29 +1,58 @@
 """Whole batches gathered from a store, the same stream on every machine and after every resume.
 
-Randomness is counter-based: (seed, epoch) keys the order, (seed, epoch, batch) the augmentation. A thread
-prepares the next batches while the network works on this one.
+Randomness is counter-based: (seed, epoch) keys the order, (seed, epoch, batch) the augmentation. So a batch
+can be made by anyone at any time: threads make the next ones while the network works on this one, and the
+stream is the same for any number of threads.
+
+Threads and not processes: OpenCV, numpy's gathering and its random numbers work without the interpreter's
+lock, and a batch needs no copy to get from one to the other. Of small pictures the lock's handing over costs
+more than the work that it frees (28 × 28: two threads made 0.7 of the batches of one), so one thread makes
+those, however many are allowed.
+
+Of several ranks, rank r of n takes the batches r, r + n, r + 2n, …; together they take those that a single
+one would, in the same order. The last ones are filled up from the epoch's beginning, so that all ranks take
+equally many steps.
 """
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy.data._threads import cores
 from convoy.data.store import Store
 
 Batch = dict[str, NDArray[Any]]
 Images = NDArray[np.uint8]
-Augment = Callable[[Images, int], Images]
+Indices = NDArray[np.int64]
+T = TypeVar("T")
 
-_AHEAD = 3  # batches prepared in advance
+WORKERS, PREFETCH = 1, 4
+_MOST_WORKERS = 8  # that `auto` makes
+_SMALL = 1 << 15  # bytes of a picture below which one thread makes the batches
+
+
+class Augment(Protocol):
+    """Changes images (B, H, W, C), or a batch with keypoints or masks; the seed decides how."""
+
+    @overload
+    def __call__(self, batch: Images, seed: int, /) -> Images: ...
+    @overload
+    def __call__(self, batch: Batch, seed: int, /) -> Batch: ...
 
 
 def batch_key(seed: int, epoch: int, batch: int) -> int:
     """A 31-bit seed for one batch, independent of all others (SeedSequence, O'Neill 2015)."""
     return int(np.random.SeedSequence((seed, epoch, batch)).generate_state(1)[0] >> 1)
+
+
+def auto_workers() -> int:
+    """Loader threads where nothing is asked for: the cores but one, which the network's main thread has."""
+    return max(1, min(_MOST_WORKERS, cores() - 1))
 
 
 class BatchLoader:
@@ -35,6 +64,9 @@ class BatchLoader:
         seed: keys order and augmentation.
         shuffle: without it, the stored order.
         augment: (images (B, H, W, C) uint8, seed) -> images of the same shape.
+        workers: threads that make batches, at most; 0: they are made where they are asked for.
+        prefetch: batches that are made ahead, all threads together.
+        rank: which of `ranks` equal readers this one is.
     """
 
     def __init__(
@@ -45,49 +77,83 @@ class BatchLoader:
         seed: int = 0,
         shuffle: bool = False,
         augment: Augment | None = None,
+        workers: int = WORKERS,
+        prefetch: int = PREFETCH,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         assert stores, "a loader needs a store"
-        self._stores = list(stores)
+        assert 0 <= rank < ranks, f"rank {rank} of {ranks}"
+        self.stores = list(stores)
         self._starts = np.cumsum([0, *(len(store) for store in stores)])
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
         self.augment = augment
+        self.workers = workers
+        self.prefetch = prefetch
+        self.rank, self.ranks = rank, ranks
         self.epoch = 0
 
     def __len__(self) -> int:
-        return -(-self.samples // self.batch_size)
+        """Batches that this rank takes in an epoch."""
+        return -(-self._batches // self.ranks)
 
     @property
     def samples(self) -> int:
         return int(self._starts[-1])
 
+    @property
+    def _batches(self) -> int:
+        return -(-self.samples // self.batch_size)
+
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def order(self) -> NDArray[np.int64]:
+    def order(self) -> Indices:
         """Indices of this epoch, (N,)."""
         if not self.shuffle:
             return np.arange(self.samples, dtype=np.int64)
         return np.random.Generator(np.random.Philox(key=(self.seed, self.epoch))).permutation(self.samples)
 
+    def key(self, number: int) -> int:
+        """The seed of what is drawn for batch `number` of this epoch."""
+        return batch_key(self.seed, self.epoch, number)
+
     def __iter__(self) -> Iterator[Batch]:
+        return self.each(self.batch)
+
+    def each(self, make: Callable[[int, Indices], T]) -> Iterator[T]:
+        """`make(number, indices)` for this rank's batches of the epoch, in order, made ahead by the
+        threads.
+        """
         order = self.order()
-        chunks = [order[at : at + self.batch_size] for at in range(0, len(order), self.batch_size)]
-        return _ahead(lambda number: self._batch(number, chunks[number]), len(chunks))
+        numbers = [number % self._batches for number in range(self.rank, len(self) * self.ranks, self.ranks)]
 
-    def _batch(self, number: int, indices: NDArray[np.int64]) -> Batch:
-        batch = self._gather(indices)
-        if self.augment is not None:
-            batch["images"] = self.augment(batch["images"], batch_key(self.seed, self.epoch, number))
-        return batch
+        def task(number: int) -> Callable[[], T]:
+            indices = order[number * self.batch_size : (number + 1) * self.batch_size]
+            return lambda: make(number, indices)
 
-    def _gather(self, indices: NDArray[np.int64]) -> Batch:
-        if len(self._stores) == 1:
-            return self._stores[0][indices]
+        small = np.prod(self.stores[0].images.shape[1:]) < _SMALL
+        workers = min(self.workers, 1) if small else self.workers
+        return _ahead([task(number) for number in numbers], workers, self.prefetch)
+
+    def batch(self, number: int, indices: Indices) -> Batch:
+        """The samples at `indices`, augmented as batch `number` of the epoch."""
+        batch = self.gather(indices)
+        if self.augment is None:
+            return batch
+        if batch.keys() & {"keypoints", "masks"}:
+            return self.augment(batch, self.key(number))
+        return {**batch, "images": self.augment(batch["images"], self.key(number))}
+
+    def gather(self, indices: Indices) -> Batch:
+        """The samples at `indices` as they are stored."""
+        if len(self.stores) == 1:
+            return self.stores[0][indices]
         owner = np.searchsorted(self._starts, indices, side="right") - 1
         parts: Batch = {}
-        for number, store in enumerate(self._stores):
+        for number, store in enumerate(self.stores):
             mine = np.flatnonzero(owner == number)
             for name, values in store[indices[mine] - self._starts[number]].items():
                 whole = parts.setdefault(name, np.empty((len(indices), *values.shape[1:]), values.dtype))
@@ -95,36 +161,27 @@ class BatchLoader:
         return parts
 
 
-def _ahead(make: Callable[[int], Batch], count: int) -> Iterator[Batch]:
-    """`make(0) … make(count - 1)`, made in a thread a few steps ahead; its errors come out here."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=_AHEAD)
-    stop = threading.Event()
+def _ahead(tasks: Sequence[Callable[[], T]], workers: int, prefetch: int) -> Iterator[T]:
+    """The tasks' results in order, run by threads a few tasks ahead; the first error comes out here."""
+    if workers == 0:
+        for task in tasks:
+            yield task()
+        return
+    stopped = threading.Event()
 
-    def put(item: Batch | BaseException) -> None:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
+    def unless_stopped(task: Callable[[], T]) -> T | None:
+        return None if stopped.is_set() else task()
 
-    def work() -> None:
+    with ThreadPoolExecutor(workers, thread_name_prefix="batch-loader") as pool:
+        pending: deque[Future[Any]] = deque()
         try:
-            for number in range(count):
-                if stop.is_set():
-                    return
-                put(make(number))
-        except BaseException as error:  # noqa: BLE001  # carried to the consumer, who raises it
-            put(error)
-
-    thread = threading.Thread(target=work, name="batch-loader", daemon=True)
-    thread.start()
-    try:
-        for _ in range(count):
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
+            for task in tasks:
+                pending.append(pool.submit(unless_stopped, task))
+                if len(pending) > prefetch:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            stopped.set()
+            for future in pending:
+                future.cancel()

@@ -2,9 +2,15 @@
 
 id      32 hex digits: the first half of the SHA-256 of the content (see `content_id`)
 path    locator inside the source's folder, posix; for packed sources "<file name>#<row>"
-target  class name
+target  class name; null where it is missing, or where the task has no classes
 split   train, val, test or null
+group   samples of one group stay on one side of the split; null: on its own
+time    ISO 8601, for splits by time
+keypoints  flat list by point: x, y in pixels of the stored picture, visibility (0 unknown, 1 hidden, 2 seen)
+origin  where the source states the label, as "labels.csv:17"
+problem why the source cannot give this sample or its label; validate turns it into a finding
 width, height, mode, bytes  added by validate
+twins   added by validate: one name for all samples that show nearly the same picture
 """
 
 import hashlib
@@ -30,13 +36,20 @@ _FIELDS: dict[str, Any] = {
     "path": pa.string(),
     "target": pa.string(),
     "split": pa.string(),
+    "group": pa.string(),
+    "time": pa.string(),
+    "keypoints": pa.list_(pa.float64()),
+    "origin": pa.string(),
+    "problem": pa.string(),
     "width": pa.int32(),
     "height": pa.int32(),
     "mode": pa.string(),
     "bytes": pa.int64(),
+    "twins": pa.string(),
 }
 _FIX = "run the earlier stages again (`dvc repro`)"
 REQUIRED = ("id", "path", "target", "split")
+_NULLABLE = ("target", "split", "group", "time", "origin", "problem", "twins")
 
 
 def content_id(content: bytes | NDArray[np.generic]) -> str:
@@ -60,7 +73,7 @@ def write(folder: Path, samples: pd.DataFrame) -> None:
 
 
 def read(folder: Path) -> pd.DataFrame:
-    """The table of a stage's folder; a missing split is None.
+    """The table of a stage's folder; what is missing is None.
 
     Raises:
         IntegrityError: there is no such table, it cannot be read or lacks a column.
@@ -75,7 +88,11 @@ def read(folder: Path) -> pd.DataFrame:
     if missing:
         raise IntegrityError(f"the sample table lacks {', '.join(missing)}", where=str(path), fix=_FIX)
     frame: pd.DataFrame = table.to_pandas()
-    return frame.astype({"split": object}).assign(split=lambda f: f["split"].where(f["split"].notna(), None))
+    for name in _NULLABLE:
+        if name in frame.columns:
+            column = frame[name].astype(object)
+            frame[name] = column.where(column.notna(), None)
+    return frame
 
 
 def read_facts(path: Path) -> dict[str, Any]:

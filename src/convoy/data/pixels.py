@@ -32,10 +32,18 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 Content = bytes | NDArray[Any]
+Box = tuple[int, int, int, int]  # top, left, rows, columns
 
 _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}  # start other programs, or cannot be decoded
 _MORE_EXTENSIONS = {".hdr", ".pic", ".pam"}
 _ORIENTATION_TAG = 0x0112
+# OpenCV's EXACT methods give the same bits with every processor; what `area` enlarges is linear, as ever.
+_METHODS = {
+    "area": cv2.INTER_LINEAR,
+    "linear": cv2.INTER_LINEAR_EXACT,
+    "cubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST_EXACT,
+}
 # What Pillow and OpenCV raise on files that are damaged; found by mutating files, see the tests.
 _DAMAGE = (
     OSError,
@@ -120,7 +128,7 @@ def decode(content: Content, channels: int, max_pixels: int) -> Pixels:
         return _with_channels(_decode_pillow(content, max_pixels), channels)
 
 
-def resize(image: Pixels, height: int, width: int, policy: str) -> Pixels:
+def resize(image: Pixels, height: int, width: int, policy: str, interpolation: str = "area") -> Pixels:
     """Bring (H, W, C) uint8 to (height, width, C).
 
     Args:
@@ -128,24 +136,44 @@ def resize(image: Pixels, height: int, width: int, policy: str) -> Pixels:
         height: of the result, in pixels.
         width: of the result, in pixels.
         policy: `stretch` (ignores the aspect), `fit` (black borders), `cover` (the middle is kept).
+        interpolation: `area` (averages where a side shrinks, linear where it grows), `linear`, `cubic` or
+            `nearest`.
     """
+    if interpolation not in _METHODS:
+        raise ValueError(
+            f"no interpolation is called {interpolation!r}; choose one of: {', '.join(_METHODS)}"
+        )
     if image.shape[:2] == (height, width):
         return image
-    rows, columns = image.shape[:2]
+    source, target = placement(image.shape[0], image.shape[1], height, width, policy)
+    scaled = _scale(_window(image, source), target[2], target[3], interpolation)
+    if scaled.shape[:2] == (height, width):
+        return scaled
+    result = np.zeros((height, width, image.shape[2]), np.uint8)
+    _window(result, target)[:] = scaled
+    return result
+
+
+def placement(rows: int, columns: int, height: int, width: int, policy: str) -> tuple[Box, Box]:
+    """Which part of a picture of (rows, columns) pixels goes to which part of the result (height, width).
+
+    Args:
+        policy: as for `resize`.
+
+    Returns:
+        Two boxes (top, left, rows, columns), in pixels of the picture and of the result.
+    """
+    whole: Box = (0, 0, rows, columns)
     if policy == "stretch":
-        return _scale(image, height, width)
+        return whole, (0, 0, height, width)
     if policy == "fit":
         scale = min(height / rows, width / columns)
-        inner = _scale(image, *(_rounded(rows * scale, height), _rounded(columns * scale, width)))
-        result = np.zeros((height, width, image.shape[2]), np.uint8)
-        top, left = (height - inner.shape[0]) // 2, (width - inner.shape[1]) // 2
-        result[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
-        return result
+        inner = _rounded(rows * scale, height), _rounded(columns * scale, width)
+        return whole, ((height - inner[0]) // 2, (width - inner[1]) // 2, *inner)
     if policy == "cover":
         scale = max(height / rows, width / columns)
-        kept_rows, kept_columns = _rounded(height / scale, rows), _rounded(width / scale, columns)
-        top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
-        return _scale(image[top : top + kept_rows, left : left + kept_columns], height, width)
+        kept = _rounded(height / scale, rows), _rounded(width / scale, columns)
+        return ((rows - kept[0]) // 2, (columns - kept[1]) // 2, *kept), (0, 0, height, width)
     raise ValueError(f"no resize policy is called {policy!r}; choose one of: stretch, fit, cover")
 
 
@@ -154,7 +182,8 @@ def prepare(content: Content, spec: Mapping[str, Any]) -> Pixels:
 
     Args:
         content: as for `decode`.
-        spec: height, width, channels, resize (a policy) and max_pixels.
+        spec: height, width, channels, resize (a policy), interpolation (area where it is missing, as it was
+            before there was a choice) and max_pixels.
 
     Returns:
         (height, width, channels) uint8, contiguous.
@@ -162,20 +191,30 @@ def prepare(content: Content, spec: Mapping[str, Any]) -> Pixels:
     Raises:
         UndecodableImage: as for `decode`.
     """
-    image = decode(content, spec["channels"], spec["max_pixels"])
-    return np.ascontiguousarray(resize(image, spec["height"], spec["width"], spec["resize"]))
+    return fitted(decode(content, spec["channels"], spec["max_pixels"]), spec)
+
+
+def fitted(image: Pixels, spec: Mapping[str, Any]) -> Pixels:
+    """The second half of `prepare`, for a picture that `decode` gave."""
+    interpolation = spec.get("interpolation", "area")
+    sized = resize(image, spec["height"], spec["width"], spec["resize"], interpolation)
+    return np.ascontiguousarray(sized)
+
+
+def _window(image: Pixels, box: Box) -> Pixels:
+    top, left, rows, columns = box
+    return image[top : top + rows, left : left + columns]
 
 
 def _rounded(length: float, longest: int) -> int:
     return min(longest, max(1, round(length)))
 
 
-def _scale(image: Pixels, height: int, width: int) -> Pixels:
-    """Shrink by area the axes that shrink, then enlarge linearly those that grow."""
-    for (rows, columns), method in (
-        ((min(height, image.shape[0]), min(width, image.shape[1])), cv2.INTER_AREA),
-        ((height, width), cv2.INTER_LINEAR),
-    ):
+def _scale(image: Pixels, height: int, width: int, interpolation: str) -> Pixels:
+    """Of `area`: shrink the axes that shrink, then enlarge linearly those that grow. Else in one step."""
+    smaller = (min(height, image.shape[0]), min(width, image.shape[1]))
+    steps = [(smaller, cv2.INTER_AREA)] if interpolation == "area" else []
+    for (rows, columns), method in [*steps, ((height, width), _METHODS[interpolation])]:
         if image.shape[:2] != (rows, columns):
             scaled = cv2.resize(np.ascontiguousarray(image), (columns, rows), interpolation=method)
             image = np.asarray(scaled, np.uint8).reshape(rows, columns, image.shape[2])

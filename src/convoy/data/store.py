@@ -1,35 +1,42 @@
 """The store: a folder of memory-mapped arrays that belong together, one entry a sample.
 
-    images.npy   (N, H, W, C) uint8
-    target.npy   (N,) int64, index into the classes
-    id.npy       (N,) S32
-    schema.json  shapes, types and SHA-256 of the arrays; written last, so its presence means complete
+    shard-….npy    (n, H, W, C) uint8: pictures, in one file or several (see `convoy.data.shards`)
+    target.npy     (N,) int64, index into the classes; -1 where the task has none
+    id.npy         (N,) S32
+    keypoints.npy  (N, K, 3) float32, where the task has them: x and y in pixels of these pictures (the first
+                   pixel's centre is 0), visibility (0 unknown, 1 hidden, 2 seen)
+    schema.json    the shards in order, shapes, types and SHA-256 of the arrays; written last, so its presence
+                   means complete
 
-A new array is allocated on disk before it is mapped: a full disk is an OSError here, not a bus error later.
+A file is given its place on the disk before it is filled: a full disk is an OSError, not a bus error later.
 """
 
-import errno
 import json
 import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convoy import io
+from convoy.data.shards import Rows, Shard, reserve
 from convoy.errors import IntegrityError
 
-VERSION = 1
+VERSION = 2
 SCHEMA = "schema.json"
-_ARRAYS = ("images", "target", "id")
+_ARRAYS = ("target", "id")
+_OPTIONAL = ("keypoints",)
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.npy")
 _FIX = "run the stage that writes it again (`dvc repro`)"
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Arrays of a store that is being written; no reader takes it for a store before `finish`."""
+    """Arrays of a store of one shard that is being written; before `finish` it is none to any reader."""
 
     folder: Path
     images: NDArray[np.uint8]
@@ -42,25 +49,45 @@ class Writer:
         Raises:
             OSError: the disk is full.
         """
-        arrays: dict[str, Any] = {}
-        for name in _ARRAYS:
-            array = getattr(self, name)
-            array.flush()
+        digests = {}
+        for name in ("images", *_ARRAYS):
+            getattr(self, name).flush()
             path = self.folder / f"{name}.npy"
             with path.open("rb") as written:
                 os.fsync(written.fileno())
-            arrays[name] = {
-                "shape": list(array.shape),
-                "dtype": array.dtype.str,
-                "sha256": io.sha256_file(path),
-            }
-        io.write_json(
-            self.folder / SCHEMA, {"version": VERSION, "length": len(self.target), "arrays": arrays}
-        )
+            digests[name] = io.sha256_file(path)
+        shard = {"file": "images.npy", "rows": len(self.images), "sha256": digests["images"]}
+        arrays = {name: _described(getattr(self, name), digests[name]) for name in _ARRAYS}
+        _write_schema(self.folder, self.images.shape[1:], [shard], arrays)
+
+
+def finish(
+    folder: Path, shards: Sequence[Shard], image: tuple[int, int, int], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Complete a store whose shards lie in `folder`: write its other arrays and, last, the schema.
+
+    Args:
+        shards: in order.
+        image: (H, W, C).
+        arrays: target, id and, where the task has them, keypoints.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    described = {}
+    for name, array in arrays.items():
+        with io.atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as handle:
+            np.save(handle, array, allow_pickle=False)
+        described[name] = _described(array, io.sha256_file(folder / f"{name}.npy"))
+    listed = [
+        {"file": each.file, "rows": each.rows, "sha256": each.sha256, "sums": list(each.sums)}
+        for each in shards
+    ]
+    _write_schema(folder, image, listed, described)
 
 
 def create(folder: Path, length: int, image: tuple[int, int, int]) -> Writer:
-    """Begin a store in `folder`; what an earlier, killed run left there counts for nothing.
+    """Begin a store of one shard in `folder`; what an earlier, killed run left there counts for nothing.
 
     Args:
         folder: made where it is missing.
@@ -83,9 +110,13 @@ def create(folder: Path, length: int, image: tuple[int, int, int]) -> Writer:
 class Store:
     """Read access: `store[indices]` gathers a batch, without Python work for each sample."""
 
-    def __init__(self, folder: Path, schema: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    def __init__(
+        self, folder: Path, schema: dict[str, Any], shards: Sequence[NDArray[np.uint8]],
+        arrays: dict[str, NDArray[Any]],
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.schema = schema
+        self._images = shards[0] if len(shards) == 1 else Rows(shards)
         self._arrays = arrays
 
     @classmethod
@@ -93,37 +124,45 @@ class Store:
         """Map a complete store.
 
         Args:
-            folder: written by `create` and `finish`.
+            folder: written by `create` and `Writer.finish`, or by `finish`.
             verify: also compare the arrays' bytes with the digests in the schema.
 
         Raises:
             IntegrityError: the store is incomplete, or its arrays are not those that the schema describes.
         """
-        try:
-            schema = io.read_json(folder / SCHEMA)
-            described = {name: schema["arrays"][name] for name in _ARRAYS}
-        except FileNotFoundError:
-            raise IntegrityError(
-                "this is no complete store: schema.json is missing", where=str(folder), fix=_FIX
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-            raise IntegrityError("the schema is damaged", where=str(folder / SCHEMA), fix=_FIX) from None
-        arrays = {name: _map(folder / f"{name}.npy", entry, verify) for name, entry in described.items()}
-        if {len(array) for array in arrays.values()} != {schema.get("length")}:
+        schema = _read_schema(folder)
+        image, length = schema["image"], schema["length"]
+        shards = [
+            _map(folder / entry["file"], [entry["rows"], *image], "|u1", entry["sha256"] if verify else None)
+            for entry in schema["shards"]
+        ]
+        described = {name: schema["arrays"].get(name) for name in (*_ARRAYS, *_OPTIONAL)}
+        arrays = {
+            name: _map(
+                folder / f"{name}.npy", each["shape"], each["dtype"], each["sha256"] if verify else None
+            )
+            for name, each in described.items()
+            if each is not None
+        }
+        lengths = {sum(len(shard) for shard in shards), *(len(array) for array in arrays.values())}
+        if lengths != {length}:
             raise IntegrityError("the arrays differ in length", where=str(folder), fix=_FIX)
-        return cls(folder, schema, arrays)
+        return cls(folder, schema, shards, arrays)
 
     def __len__(self) -> int:
         return len(self.target)
 
     def __getitem__(self, indices: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
-        """Copies of the samples at `indices` (B,): images (B, H, W, C), target (B,), id (B,)."""
-        return {name: np.take(array, indices, axis=0) for name, array in self._arrays.items()}
+        """Copies of the samples at `indices` (B,): images (B, H, W, C), target (B,), id (B,), keypoints."""
+        found: dict[str, NDArray[Any]] = {"images": self._images.take(indices, axis=0)}
+        for name, array in self._arrays.items():
+            found[name] = array.take(indices, axis=0)
+        return found
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """(N, H, W, C), mapped, read-only."""
-        return self._arrays["images"]
+        """(N, H, W, C), mapped, read-only. In several shards no array, but read like one: see `Rows`."""
+        return cast(NDArray[np.uint8], self._images)
 
     @property
     def target(self) -> NDArray[np.int64]:
@@ -136,9 +175,69 @@ class Store:
         return self._arrays["id"]
 
     @property
+    def keypoints(self) -> NDArray[np.float32] | None:
+        """(N, K, 3); None where the task has none."""
+        return self._arrays.get("keypoints")
+
+    @property
     def digest(self) -> str:
         """SHA-256 that stands for all bytes of the store: of its schema, which holds those of the arrays."""
         return io.sha256_bytes(io.dump_json(self.schema).encode("utf-8"))
+
+
+def _described(array: NDArray[Any], sha256: str) -> dict[str, Any]:
+    return {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": sha256}
+
+
+def _write_schema(
+    folder: Path, image: tuple[int, ...], shards: list[dict[str, Any]], arrays: dict[str, Any]
+) -> None:
+    schema = {
+        "version": VERSION,
+        "length": sum(shard["rows"] for shard in shards),
+        "image": list(image),
+        "shards": shards,
+        "arrays": arrays,
+    }
+    io.write_json(folder / SCHEMA, schema)
+
+
+def _read_schema(folder: Path) -> dict[str, Any]:
+    """The schema, with all that `Store.open` needs in it.
+
+    Raises:
+        IntegrityError: it is missing, damaged or of another version.
+    """
+    where = str(folder / SCHEMA)
+    try:
+        schema = io.read_json(folder / SCHEMA)
+        version = schema["version"]
+        if version == VERSION:
+            files = [entry["file"] for entry in schema["shards"]]
+            complete = (
+                len(files) > 0
+                and all(_FILE.fullmatch(file) for file in files)
+                and all({"rows", "sha256"} <= entry.keys() for entry in schema["shards"])
+                and set(_ARRAYS) <= schema["arrays"].keys() <= {*_ARRAYS, *_OPTIONAL}
+                and all({"shape", "dtype", "sha256"} <= entry.keys() for entry in schema["arrays"].values())
+                and len(schema["image"]) == 3
+                and isinstance(schema["length"], int)
+            )
+    except FileNotFoundError:
+        raise IntegrityError(
+            "this is no complete store: schema.json is missing", where=str(folder), fix=_FIX
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise IntegrityError("the schema is damaged", where=where, fix=_FIX) from None
+    if version != VERSION:
+        raise IntegrityError(
+            f"the store is of version {version!r}, this is convoy for version {VERSION}",
+            where=where,
+            fix=_FIX,
+        )
+    if not complete:
+        raise IntegrityError("the schema is damaged", where=where, fix=_FIX)
+    return cast(dict[str, Any], schema)
 
 
 def _allocate(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -148,36 +247,23 @@ def _allocate(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArr
     with path.open("wb") as handle:
         np.lib.format.write_array_header_1_0(handle, header)
         handle.flush()
-        _reserve(handle.fileno(), handle.tell(), int(np.prod(shape)) * dtype.itemsize)
+        reserve(handle.fileno(), handle.tell(), int(np.prod(shape)) * dtype.itemsize)
     return np.lib.format.open_memmap(path, mode="r+")
 
 
-def _reserve(handle: int, offset: int, size: int) -> None:
-    if size == 0:
-        return
-    try:
-        os.posix_fallocate(handle, offset, size)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        block = bytes(1 << 20)
-        for at in range(0, size, len(block)):  # a file system without reservation: write the zeros
-            os.pwrite(handle, block[: size - at], offset + at)
-
-
-def _map(path: Path, entry: dict[str, Any], verify: bool) -> NDArray[Any]:
+def _map(path: Path, shape: list[int], dtype: str, sha256: str | None) -> NDArray[Any]:
+    """An array of this shape and type; with `sha256`, of these bytes."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise IntegrityError(f"cannot map the array: {error}", where=str(path), fix=_FIX) from None
-    if list(array.shape) != entry.get("shape") or array.dtype.str != entry.get("dtype"):
+    if list(array.shape) != shape or array.dtype.str != dtype or not array.flags.c_contiguous:
         raise IntegrityError(
-            f"the array holds {array.dtype.str} {list(array.shape)}, the schema says "
-            f"{entry.get('dtype')} {entry.get('shape')}",
+            f"the array holds {array.dtype.str} {list(array.shape)}, the schema says {dtype} {shape}",
             where=str(path),
             fix=_FIX,
         )
-    if verify and io.sha256_file(path) != entry.get("sha256"):
+    if sha256 is not None and io.sha256_file(path) != sha256:
         raise IntegrityError("the array's bytes are not those that were written", where=str(path), fix=_FIX)
     plain: NDArray[Any] = array.view(np.ndarray)  # same memory; gathering from a plain array is cheaper
     return plain

@@ -6,12 +6,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from convoy.data import fonts
+
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def page(template: str, **values: Any) -> str:
-    """A template of `templates/` filled with `values`."""
-    return _environment().get_template(template).render(**values)
+    """A template of `templates/` filled with `values`; its Chinese letters come with it."""
+    text = _environment().get_template(template).render(**values)
+    return text.replace("</style>", f"{fonts.web_face(text)}</style>", 1)
 
 
 @cache

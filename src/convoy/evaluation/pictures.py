@@ -10,34 +10,18 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import font_manager
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from convoy.data import fonts
 from convoy.io import write_bytes
 
-_CJK = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei",
-    "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "Arial Unicode MS", "Droid Sans Fallback",
-)  # fmt: skip
 _MANY_CLASSES = 30
 _THUMBNAIL = 176  # pixels on the longer side
 _LOSSLESS = 96  # up to this side a picture is kept pixel by pixel
 _HEAT_OPACITY = 0.85
 _DIMMED = 0.6
-
-
-def labels(names: Sequence[str]) -> list[str]:
-    """Class names as the pictures can show them: without a Chinese font, `#3` stands for the class at 3."""
-    if all(name.isascii() for name in names) or _cjk_font():
-        return list(names)
-    return [name if name.isascii() else f"#{number}" for number, name in enumerate(names)]
-
-
-def _cjk_font() -> str | None:
-    installed = {entry.name for entry in font_manager.fontManager.ttflist}
-    return next((name for name in _CJK if name in installed), None)
 
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
@@ -50,7 +34,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> 
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         if size <= _MANY_CLASSES:
-            shown = labels(classes)
+            shown = fonts.shown(classes)
             axes.set_xticks(range(size), shown, rotation=90 if max(map(len, shown)) > 2 else 0)
             axes.set_yticks(range(size), shown)
             for row in range(size):
@@ -94,7 +78,7 @@ def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[s
         figure.suptitle(
             f"The {len(wrong)} worst mistakes, test" if len(wrong) else "No mistakes on the test set"
         )
-        shown = dict(zip(classes, labels(classes), strict=True))
+        shown = dict(zip(classes, fonts.shown(classes), strict=True))
         grid = figure.subplots(down, across, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
@@ -146,13 +130,8 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
 
 @contextmanager
 def _fonts(names: Sequence[str]) -> Iterator[None]:
-    """Fonts for everything that is drawn inside.
-
-    DejaVu Sans, which matplotlib ships, so that the same numbers give the same bytes on every machine; an
-    installed Chinese font first where a name needs one.
-    """
-    chinese = None if all(name.isascii() for name in names) else _cjk_font()
-    with mpl.rc_context({"font.family": [chinese, "DejaVu Sans"] if chinese else ["DejaVu Sans"]}):
+    """Typefaces for everything that is drawn inside, where `names` are drawn besides plain text."""
+    with mpl.rc_context({"font.family": fonts.families(names)}):
         yield
 
 

@@ -38,7 +38,7 @@ def gather(
     strange = [*not_finite(info["metrics"], "metrics"), *_weights(bundle)]
     scores, speed, comparison = None, None, None
     if not data.reason:
-        tests = scoring.current_tests(root / SPLIT, config.data.source, root / config.data.path)
+        tests = scoring.current_tests(root / SPLIT, config.data, root)
         scores = scoring.score(tests, bundle, other)
         wrong = int((~np.isfinite(scores.probabilities).all(axis=1)).sum())
         strange += [f"probabilities of {wrong} test samples"] if wrong else []

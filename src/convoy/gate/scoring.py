@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from convoy import plugins
-from convoy.data import manifest
+from convoy.config.data import DataConfig
+from convoy.data import manifest, opening
 from convoy.errors import IntegrityError
 from convoy.gate.paired import Answers, Codes
 from convoy.serving.predictor import Predictor
@@ -28,15 +28,15 @@ class TestData:
 
     Attributes:
         samples: columns id, path, target, and what the checks measured (width, height, mode, bytes).
-        source: name of the source plugin that reads `path`.
-        folder: of the raw data.
+        data: where the source reads `path`.
+        base: the project's root.
     """
 
     __test__ = False  # not a pytest class
 
     samples: pd.DataFrame
-    source: str
-    folder: Path
+    data: DataConfig
+    base: Path
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ class Scores:
         )
 
 
-def current_tests(split: Path, source: str, folder: Path) -> TestData:
+def current_tests(split: Path, data: DataConfig, base: Path) -> TestData:
     """Read the test rows of the split stage's table."""
     samples = manifest.read(split)
-    return TestData(samples[samples["split"] == "test"].drop(columns="split"), source, folder)
+    return TestData(samples[samples["split"] == "test"].drop(columns="split"), data, base)
 
 
 def score(tests: TestData, challenger: Path, champion: Path | None) -> Scores:
@@ -150,13 +150,13 @@ def read(tests: TestData, samples: pd.DataFrame) -> Iterator[bytes | NDArray[Any
         DataError: it cannot be read.
         IntegrityError: it is not what was split.
     """
-    source = plugins.load("source", tests.source).reader(tests.folder)
+    content_of = opening.reader(tests.data, tests.base)
     for sample, path in zip(samples["id"], samples["path"], strict=True):
-        content: bytes | NDArray[Any] = source(path)
+        content = content_of(path)
         if manifest.content_id(content) != sample:
             raise IntegrityError(
                 "a test picture has changed since the data were read",
-                where=f"{tests.folder / path}",
+                where=f"{tests.base / tests.data.path / path}",
                 fix="run `convoy run` (or `dvc repro`) again",
             )
         yield content

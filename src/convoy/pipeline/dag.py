@@ -3,23 +3,33 @@
 from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
+
+Graph = dict[str, set[str]]  # stage names of dvc.yaml, upstream first -> the stages that each needs directly
 
 
-def graph(root: Path) -> dict[str, set[str]]:
-    """Stage names of dvc.yaml, upstream first -> the stages that each one needs directly.
-
-    `Repo.index.graph` is DVC's own but internal; this function is the one place that touches it.
-    """
+def graph(root: Path) -> Graph:
+    """The stages of dvc.yaml, upstream first."""
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
-        whole = repo.index.graph  # an edge goes from a stage to what it needs
-        named = {stage: stage.name for stage in whole if getattr(stage, "name", None)}
-        needs = {
-            name: {named[other] for other in whole.successors(stage) if other in named}
-            for stage, name in named.items()
-        }
-    return {name: needs[name] for name in TopologicalSorter(needs).static_order()}
+        return named(nodes(repo))
+
+
+def nodes(repo: Any) -> dict[Any, set[Any]]:
+    """DVC's own stage objects, `.dvc` files among them, upstream first -> those that each needs directly.
+
+    `Repo.index.graph` is DVC's own but internal; this function is the one place that touches it.
+    """
+    whole = repo.index.graph  # an edge goes from a stage to what it needs
+    needs = {stage: set(whole.successors(stage)) for stage in whole}
+    return {stage: needs[stage] for stage in TopologicalSorter(needs).static_order()}
+
+
+def named(needs: dict[Any, set[Any]]) -> Graph:
+    """Those of `nodes` that dvc.yaml names."""
+    names = {stage: stage.name for stage in needs if getattr(stage, "name", None)}
+    return {name: {names[each] for each in needs[stage] if each in names} for stage, name in names.items()}
 
 
 def keep(root: Path, data: Path) -> None:

@@ -1,16 +1,25 @@
-"""What can be known to fail before any stage runs: the policy and the network are built once."""
+"""What can be known to fail before any stage runs: the policy and the network are built and tried once."""
+
+import numpy as np
 
 from convoy.config.schema import Config
+from convoy.data import presets
 from convoy.data.augment import Policy
 from convoy.training import network
+
+_TRIED = 4  # pictures of noise that the policy is tried on
 
 
 def preflight(config: Config) -> None:
     """Raises:
-    ConfigError: albumentations refuses the policy, or the model does not fit the prepared size.
+    ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size.
     """
-    Policy([{"name": step.name, **step.arguments()} for step in config.augment.transforms])
     spec = config.prepare
+    policy = Policy(presets.transforms(config.augment))
+    noise = np.random.default_rng(0).integers(
+        0, 256, (_TRIED, spec.height, spec.width, spec.channels), dtype=np.uint8
+    )
+    policy(noise, 0)
     network.build(
         config.model,
         {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from convoy.io import read_json
 from convoy.layout import STATE
+from convoy.pipeline import hashing
 
 FLOW_PID = "CONVOY_FLOW_PID"  # a stage ends itself when this process is gone
 _GRACE_SECONDS = 15.0
@@ -26,6 +27,7 @@ _CHATTER = (
 )
 
 _running: set["subprocess.Popen[str]"] = set()
+_ended = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,13 @@ def repro(
         options: more options of `dvc repro`.
         variables: of the environment, beside this process's own.
     """
+    if _ended.is_set():
+        return Outcome(ran=False, code=None, message=f"stage {stage} was not started: the run is ending")
     failure = root / failure_file(stage)
     failure.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, "--single-item", stage]
+    # -P: this folder's modules must not stand before others; a path: the environment may name other code
+    dvc = [sys.executable, "-P", hashing.__file__, "dvc"]
+    command = [*dvc, "--wait-for-lock", "repro", *options, "--single-item", stage]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     process = subprocess.Popen(
         command,
@@ -80,6 +86,8 @@ def repro(
         start_new_session=True,
     )
     _running.add(process)
+    if _ended.is_set():  # while it was started
+        _end_group(process)
     late = threading.Event()
 
     def expire() -> None:
@@ -115,9 +123,18 @@ def repro(
 
 
 def end_all() -> None:
-    """End every stage that this process runs: what a signal handler calls before it unwinds the stack."""
+    """End every stage that this process runs, and start none any more.
+
+    What a signal handler calls before it unwinds the stack.
+    """
+    _ended.set()
     for process in list(_running):
         _end_group(process)
+
+
+def ending() -> bool:
+    """Whether `end_all` was called: no failure is worth another try then."""
+    return _ended.is_set()
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

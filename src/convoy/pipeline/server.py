@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from convoy.errors import ResourceError
+from convoy.pipeline import database
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 10.0
@@ -36,12 +37,15 @@ def die_with_parent() -> Callable[[], None] | None:
 def temporary_server(log: Path) -> Iterator[Callable[[], str]]:
     """Start the server at once; the yielded function waits until it answers and returns its API address.
 
+    Its database lies in PREFECT_HOME, which must be set.
+
     Raises (from the function):
         ResourceError: it ended or did not answer; its log is named.
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     log.parent.mkdir(parents=True, exist_ok=True)
+    database.lay_out(Path(os.environ["PREFECT_HOME"]))
     command = [sys.executable, "-m", "prefect", "server", "start", "--no-services", "--no-ui",
                "--host", "127.0.0.1", "--port", str(port), "--log-level", "WARNING"]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}

@@ -102,11 +102,12 @@ def conclude(root: Path, config: "Config") -> Result:
     )
     return Result(
         receipt, read_json(root / EVALUATE / "metrics.json"), read_json(root / TRAIN / "training.json"),
-        run.info.run_name, link, _report(root, link),
+        run.info.run_name, link, report(root, link),
     )  # fmt: skip
 
 
-def _report(root: Path, link: str) -> str:
+def report(root: Path, link: str) -> str:
+    """Where report.html is to be seen; `link` is that of the run in the MLflow UI, or empty."""
     path = EVALUATE / "report.html"
     if not (root / path).is_file():
         return ""

@@ -5,16 +5,22 @@ from importlib import metadata
 from pathlib import Path
 
 from convoy import provenance
+from convoy.errors import IntegrityError
+from convoy.proof import pins
 from convoy.proof.origin import Origin
 
 _SHOWN = 6
 
 
 def differences(origin: Origin, project: Path) -> list[str]:
-    """Each in words, with both values; empty where nothing differs.
+    """Each in words, with both values; empty where nothing differs. Then whose code will run, where it is not
+    the commit's own.
 
     Args:
         project: the worktree of the version's commit, with its requirements.lock.
+
+    Raises:
+        IntegrityError: the commit holds no code, and the installed convoy is not the one that it pins.
     """
     made = origin.info["provenance"]
     here, machine = provenance.versions(), provenance.hardware()
@@ -33,6 +39,7 @@ def differences(origin: Origin, project: Path) -> list[str]:
             f"threads: made with {cores}, this machine lets {now} be used: "
             "sums are rounded in another order, so weights or answers will differ in their last bits"
         )
+    found.append(_code(origin, project))
     return [text for text in found if text]
 
 
@@ -50,6 +57,22 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _code(origin: Origin, project: Path) -> str:
+    """Of a project without code of its own: only the convoy that made the version can run its stages."""
+    if not pins.read(project):
+        return ""
+    other = pins.differences(project)
+    if other:
+        files = sorted({name for names in other.values() for name in names})
+        raise IntegrityError(
+            f"environment differs: the installed convoy is not the one that made {origin.name} version "
+            f"{origin.version}. Stages {', '.join(other)}: {pins.told(files)}",
+            where=f"{pins.FOLDER.as_posix()}/ of commit {origin.commit[:12]}",
+            fix="install the convoy that made it into an environment of its own, and reproduce there",
+        )
+    return f"the installed convoy runs the stages: it is what {pins.FOLDER.as_posix()}/ of the commit pins"
 
 
 def _lock(project: Path, recorded: str | None) -> str:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convoy import plugins
-from convoy.data import manifest, pixels
+from convoy.data import manifest, opening, pixels
 from convoy.errors import ConvoyError
 from convoy.evaluation.gallery import Sample, render_gallery
 from convoy.registry import changes
@@ -61,7 +60,7 @@ def _pictures(
         return [None] * len(rows)
     root, config = project
     try:
-        read = plugins.load("source", config.data.source).reader(root / config.data.path)
+        read = opening.reader(config.data, root)
     except (ConvoyError, OSError):
         return [None] * len(rows)
     found: list[NDArray[np.uint8] | None] = []

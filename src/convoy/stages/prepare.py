@@ -1,7 +1,13 @@
-"""Stage `prepare`: pictures to memory-mapped arrays, and the statistics of the training split."""
+"""Stage `prepare`: pictures to memory-mapped arrays, and the statistics of the training split.
 
-from fractions import Fraction
-from math import sqrt
+Shards that an earlier run finished are taken over, and so are single pictures inside of those that are not
+(see `convoy.data.shelf`): a changed picture is decoded alone and rewrites its shard alone.
+"""
+
+import shutil
+import sys
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,100 +15,162 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from convoy import io, layout, plugins
+from convoy import io, layout
 from convoy.config.data import DataConfig, PrepareConfig
-from convoy.data import manifest, pixels, store
-from convoy.data._quiet import decoders_quiet
-from convoy.data._threads import in_chunks
-from convoy.data.sources._base import Reader
-from convoy.errors import DataError
+from convoy.data import keypoints, manifest, shards, shelf, statistics, store
+from convoy.data.decoding import Decoder, decoded
+from convoy.data.shelf import Kept, Shelf
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
 
-_CONSTANT = 1e-6  # a channel whose deviation is below is constant and is divided by 1
+CACHE = layout.STATE / "cache" / "prepare"
+_COLUMNS = ("id", "path", "target", "split", "keypoints")
+_OWN_SHELF = ".shelf"  # in the output, while there is no other
 
 
-def prepare(divided: Path, data: DataConfig, config: PrepareConfig, *, max_pixels: int, out: Path) -> None:
+def prepare(
+    divided: Path,
+    data: DataConfig,
+    config: PrepareConfig,
+    *,
+    max_pixels: int,
+    out: Path,
+    cache: Path | None = None,
+    processes: int | None = None,
+) -> None:
     """Decode and resize every sample into the store of its split.
 
     Writes train/, val/ and test/, then preprocessor.json: spec, mean, std (of x / 255 over the training
-    split, by channel) and classes.
+    split, by channel) and classes. The bytes depend neither on the cache nor on the number of processes.
+
+    Args:
+        cache: where finished shards are kept between runs; None: nowhere.
+        processes: see `decoded`.
 
     Raises:
-        DataError: a picture that `validate` opened does not open now.
+        DataError: a picture changed since it was ingested, or does not open now.
         IntegrityError: the table of `split` is missing or damaged.
         OSError: the disk is full.
     """
     samples = manifest.read(divided)
+    samples = samples[[name for name in _COLUMNS if name in samples.columns]]  # the others only take memory
     classes: list[str] = manifest.read_facts(divided / "summary.json")["classes"]
     spec = {**config.model_dump(), "max_pixels": max_pixels}
-    read = plugins.load("source", data.source).reader(Path(data.path))
     io.fresh_dir(out)
+    shelves = Shelf(cache or out / _OWN_SHELF, spec)
+    parts = _parts(samples, spec)
+    counts = _complete(parts, shelves, Decoder(data, Path(), spec), processes)
     for side in manifest.SPLITS:
-        _write(out / side, samples[samples["split"] == side], classes, read, spec)
-    mean, std = statistics(store.Store.open(out / "train").images)
+        rows = samples[samples["split"] == side]
+        _write(out / side, rows, [part.found for part in parts if part.side == side], classes, spec)
+    if cache is None:
+        shutil.rmtree(out / _OWN_SHELF)
+    else:
+        shelves.prune()
+    mean, std = _moments([part.found for part in parts if part.side == "train"], spec)
     io.write_json(
         out / "preprocessor.json",
         {"version": 1, "modality": "image", "spec": spec, "mean": mean, "std": std, "classes": classes},
     )
+    sys.stdout.write(f"prepare: {counts}\n")
+    sys.stdout.flush()
 
 
-def statistics(images: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of x / 255 by channel, from sums of whole numbers: exact, in any order.
+@dataclass
+class _Part:
+    """The samples of one shard, and the shard when it is there."""
 
-    Args:
-        images: (N, H, W, C) uint8.
+    side: str
+    ids: list[str]
+    paths: list[str]
+    kept: Kept | None = None
 
-    Returns:
-        Two lists of C numbers; the deviation of a constant channel is 1.
-    """
-    channels = images.shape[3]
+    @property
+    def found(self) -> Kept:
+        assert self.kept is not None, "the shard is not written yet"
+        return self.kept
 
-    def sums(rows: range) -> NDArray[np.uint64]:
-        part = images[rows.start : rows.stop].reshape(-1, channels)
-        return np.stack(
-            [part.sum(axis=0, dtype=np.uint64), np.square(part, dtype=np.uint32).sum(axis=0, dtype=np.uint64)]
+
+@dataclass(frozen=True)
+class _Counts:
+    """For the log."""
+
+    pictures: int
+    decoded: int
+    shards: int
+    written: int
+
+    def __str__(self) -> str:
+        taken = self.pictures - self.decoded
+        return (
+            f"{self.pictures:,} pictures, {self.decoded:,} decoded, {taken:,} taken over; "
+            f"{self.written} of {self.shards} shards written"
         )
 
-    first, second = sum(in_chunks(sums, len(images)), np.zeros((2, channels), np.uint64)).tolist()
-    count = images.size // channels
-    mean = [float(Fraction(total, 255 * count)) for total in first]
-    variance = [
-        float(Fraction(count * square - total * total, (255 * count) ** 2))
-        for total, square in zip(first, second, strict=True)
+
+def _parts(samples: pd.DataFrame, spec: dict[str, Any]) -> list[_Part]:
+    """The shards of all splits, in order."""
+    found = []
+    for side in manifest.SPLITS:
+        rows = samples[samples["split"] == side]
+        ids, paths = rows["id"].tolist(), rows["path"].tolist()
+        for span in shards.cuts(ids, spec["height"] * spec["width"] * spec["channels"]):
+            part = slice(span.start, span.stop)
+            found.append(_Part(side, ids[part], paths[part]))
+    return found
+
+
+def _complete(parts: list[_Part], shelves: Shelf, decoder: Decoder, processes: int | None) -> _Counts:
+    """Find or write the shards."""
+    for part, kept in zip(parts, shelves.find([part.ids for part in parts]), strict=True):
+        part.kept = kept
+    missing = [part for part in parts if part.kept is None]
+    known = shelves.pictures(identity for part in missing for identity in part.ids)
+    items = [
+        (path, identity)
+        for part in missing
+        for path, identity in zip(part.paths, part.ids, strict=True)
+        if identity not in known
     ]
-    std = [sqrt(value) if sqrt(value) >= _CONSTANT else 1.0 for value in variance]
-    return mean, std
+    with closing(decoded(decoder, items, processes)) as new:
+        for part in missing:
+            pictures = (shelves.take(known[i]) if i in known else next(new) for i in part.ids)
+            part.kept = shelves.write(part.ids, pictures)
+    return _Counts(sum(len(part.ids) for part in parts), len(items), len(parts), len(missing))
 
 
 def _write(
-    folder: Path, samples: pd.DataFrame, classes: list[str], read: Reader, spec: dict[str, Any]
+    folder: Path, samples: pd.DataFrame, kept: list[Kept], classes: list[str], spec: dict[str, Any]
 ) -> None:
     """One split's store, in the table's order."""
-    paths = samples["path"].tolist()
-    writer = store.create(folder, len(samples), (spec["height"], spec["width"], spec["channels"]))
-    writer.target[:] = samples["target"].map({name: number for number, name in enumerate(classes)})
-    writer.id[:] = samples["id"].to_numpy(dtype="S32")
+    folder.mkdir(parents=True)
+    for each in kept:
+        shelf.place(each, folder)
+    codes = samples["target"].map({name: number for number, name in enumerate(classes)})
+    arrays: dict[str, NDArray[Any]] = {
+        "target": codes.fillna(-1).to_numpy(dtype="<i8"),
+        "id": samples["id"].to_numpy(dtype="S32"),
+    }
+    if "keypoints" in samples.columns and samples["keypoints"].notna().any():
+        sizes = np.concatenate([each.sizes for each in kept])
+        points = keypoints.table(samples["keypoints"].tolist(), samples["path"].tolist())
+        arrays["keypoints"] = keypoints.resized(points, sizes, spec)
+    image = (spec["height"], spec["width"], spec["channels"])
+    store.finish(folder, [each.shard for each in kept], image, arrays)
 
-    def fill(rows: range) -> None:
-        for row in rows:
-            try:
-                writer.images[row] = pixels.prepare(read(paths[row]), spec)
-            except pixels.UndecodableImage as error:
-                raise DataError(
-                    f"{paths[row]} does not open any more: {error}",
-                    where=str(folder),
-                    fix="the data changed since they were validated: run the pipeline again",
-                ) from None
 
-    with decoders_quiet():
-        for _ in in_chunks(fill, len(paths)):
-            pass
-    writer.finish()
+def _moments(kept: list[Kept], spec: dict[str, Any]) -> tuple[list[float], list[float]]:
+    count = sum(each.shard.rows for each in kept) * spec["height"] * spec["width"]
+    return statistics.moments(statistics.total(each.shard.sums for each in kept), count)
 
 
 def main(config: "Config") -> None:
     prepare(
-        layout.SPLIT, config.data, config.prepare, max_pixels=config.validation.max_pixels, out=layout.PREPARE
+        layout.SPLIT,
+        config.data,
+        config.prepare,
+        max_pixels=config.validation.max_pixels,
+        out=layout.PREPARE,
+        cache=CACHE,
     )

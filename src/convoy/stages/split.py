@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 def split(validated: Path, config: SplitConfig, *, out: Path) -> None:
     """Divide the samples.
 
-    Writes samples.parquet, then summary.json: strategy, carved, classes, counts by split and class, totals.
+    Writes samples.parquet, then summary.json: strategy, carved, moved, groups (see `assign`), classes,
+    counts by split and class, totals.
 
     Raises:
-        ConfigError: `predefined` was asked for and the data have no splits.
-        DataError: a class is missing in a split.
+        ConfigError: the strategy needs what the data do not have.
+        DataError: a class is missing in a split, or samples lack what they are divided by.
         IntegrityError: the table of `validate` is missing or damaged.
     """
     samples = manifest.read(validated)
@@ -30,10 +31,12 @@ def split(validated: Path, config: SplitConfig, *, out: Path) -> None:
         val=config.val,
         test=config.test,
         seed=config.seed,
-        classes=classes,
+        classes=classes if samples["target"].notna().any() else [],
+        folds=config.folds,
+        fold=config.fold,
     )
     samples = samples.assign(split=chosen)
-    counts = {side: manifest.counts(samples[samples["split"] == side], classes) for side in manifest.SPLITS}
+    parts = {side: samples[samples["split"] == side] for side in manifest.SPLITS}
     io.fresh_dir(out)
     manifest.write(out, samples)
     io.write_json(
@@ -41,8 +44,8 @@ def split(validated: Path, config: SplitConfig, *, out: Path) -> None:
         {
             **how,
             "classes": classes,
-            "counts": counts,
-            "totals": {side: sum(each.values()) for side, each in counts.items()},
+            "counts": {side: manifest.counts(part, classes) for side, part in parts.items()},
+            "totals": {side: len(part) for side, part in parts.items()},
         },
     )
 

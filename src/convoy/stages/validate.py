@@ -1,90 +1,216 @@
-"""Stage `validate`: the gate on the data. Bad samples are quarantined by name; too many stop the run."""
+"""Stage `validate`: the gate on the data. Bad samples are left out by name; errors or too many stop it."""
 
 import csv
+import sys
 from collections import Counter
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from convoy import io, layout, plugins
+from convoy import io, layout
 from convoy.config.data import DataConfig, ValidateConfig
-from convoy.data import manifest
-from convoy.data.checks import CHECKS
-from convoy.data.checks._base import FINDING_COLUMNS, Context
+from convoy.data import facts, manifest, opening, previews
+from convoy.data.checks import CHECKS, LAST, OPENING, Check, Context, Finding, changes
+from convoy.data.checks._base import number
+from convoy.data.labels import check as label_issues
+from convoy.data.sources._base import Reader
 from convoy.errors import DataError
+from convoy.evaluation import data_report, label_gallery
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
 
-_NAMED = 10
-Finding = tuple[str, str, str, str]  # FINDING_COLUMNS
+_NAMED = 20
+_COLUMNS = ("id", "path", "target", "check", "policy", "reason", "detail", "other")
+_QUARANTINE = ["path", "target", "reason", "detail"]
+_FACTS = ("width", "height", "mode", "bytes")  # what the sample table keeps
+_WHOLE = {"classes": "error"}  # checks without a policy of their own
 
 
-def validate(ingested: Path, data: DataConfig, config: ValidateConfig, *, out: Path) -> None:
+@dataclass
+class _Outcome:
+    """What the checks said.
+
+    Attributes:
+        kept: rows of the samples that stay.
+        findings: one row a finding: _COLUMNS, and `row` (of the sample; -1: of the whole).
+        told: findings that are told and not written, since they depend on what this checkout saw before.
+        suggestions: of label_issues; None: it is off.
+    """
+
+    kept: pd.DataFrame
+    findings: pd.DataFrame
+    told: pd.DataFrame
+    suggestions: pd.DataFrame | None = None
+
+
+def validate(
+    ingested: Path,
+    data: DataConfig,
+    config: ValidateConfig,
+    *,
+    out: Path,
+    base: Path = Path(),
+    processes: int | None = None,
+) -> None:
     """Run all checks over the samples.
 
-    Writes quarantine.csv, report.json and, if the data pass, samples.parquet (last).
+    Writes findings.parquet, quarantine.csv, labels.html and fixes.csv (labels to look at), report.html,
+    report.json and, if the data pass, samples.parquet (last).
+
+    Args:
+        ingested: the folder of `ingest`.
+        data: section `data`.
+        config: section `validate`.
+        out: the folder to write.
+        base: the project's root; caches lie below it.
+        processes: that open pictures; default: all cores.
 
     Raises:
-        DataError: more than `max_bad_fraction` of the samples are bad, or the classes are unusable. The
-            report is written all the same.
+        DataError: a check whose policy is `error` found something, more than `max_bad_fraction` of the
+            samples are left out, or the classes are unusable. The report is written all the same.
         IntegrityError: the table of `ingest` is missing or damaged.
     """
     samples = manifest.read(ingested)
-    classes: list[str] = manifest.read_facts(ingested / "source.json")["classes"]
+    source = manifest.read_facts(ingested / "source.json")
+    seen = facts.of(samples, data, config, base, processes=processes)
     context = Context(
-        read=plugins.load("source", data.source).reader(Path(data.path)),
-        classes=classes,
-        max_pixels=config.max_pixels,
-        min_per_class=config.min_per_class,
+        config=config,
+        classes=source["classes"],
+        facts=seen,
+        ids=samples["id"].tolist(),
+        task=source.get("task", "classification"),
+        points=source.get("points", []),
+        base=base,
+        before=changes.last(data, base) if config.checks.changes != "off" else None,
     )
-    kept, findings, problems = _checked(samples, context)
-    fraction = len(findings) / len(samples)
-    if fraction > config.max_bad_fraction:
-        problems.insert(
-            0,
-            f"{len(findings)} of {len(samples)} samples are bad ({fraction:.1%}), "
-            f"more than validate.max_bad_fraction = {config.max_bad_fraction:g} allows",
-        )
+    outcome = _checked(samples.join(seen.table), context)
+    problems = _problems(outcome, len(samples), config)
     io.fresh_dir(out)
-    _write_quarantine(out / "quarantine.csv", findings)
-    io.write_json(out / "report.json", _report(samples, kept, findings, problems, classes))
+    _write_findings(out, outcome)
+    if outcome.suggestions is not None:
+        read = opening.reader(data, base)
+        label_gallery.write(out, outcome.suggestions, read, config.max_pixels, context.cache / "previews")
+    report = _report(samples, outcome, problems, source, context)
+    page = data_report.render(_page(samples, outcome, report, source, context, data))
+    io.write_text(out / "report.html", page)
+    io.write_json(out / "report.json", report)
+    _tell(seen, len(samples), outcome)
     if problems:
-        raise _refusal(problems, findings, out / "report.json")
-    manifest.write(out, kept)
+        raise _refusal(problems, outcome, out / "report.html")
+    manifest.write(out, _table(samples, outcome, context))
+    changes.accept(outcome.kept, data, base)
 
 
-def _checked(samples: pd.DataFrame, context: Context) -> tuple[pd.DataFrame, list[Finding], list[str]]:
-    """The samples that all checks kept, the others with reasons, and the problems of the whole."""
-    findings: list[Finding] = []
-    problems: list[str] = []
-    for check in CHECKS:
-        verdict = check.run(samples, context)
-        problems += verdict.problems
-        findings += [
-            (samples["path"][row], samples["target"][row], *verdict.bad[row]) for row in sorted(verdict.bad)
-        ]
-        samples = pd.concat([samples, pd.DataFrame(verdict.columns, index=samples.index)], axis=1)
-        samples = samples.drop(index=list(verdict.bad)).reset_index(drop=True)
-    return samples, findings, problems
+def _checked(samples: pd.DataFrame, context: Context) -> _Outcome:
+    """Run the checks in their order; each sees what the earlier ones did not leave out."""
+    rows: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
+    proposed = None
+    opens = samples["reason"].isna()
+    kept = pd.Series(True, index=samples.index)
+    for check in (*CHECKS, label_issues, *LAST):
+        policy = _policy(check, context.config)
+        if policy == "off":
+            continue
+        given = samples[kept if check in OPENING else kept & opens]
+        found = check.run(given, context)
+        if check is label_issues:
+            proposed = label_issues.listed(given, context)
+        (told if check is changes else rows).extend(_row(each, check.NAME, policy, samples) for each in found)
+        if policy == "quarantine":
+            left_out = [each.row for each in found if each.row is not None and not each.mild]
+            kept[left_out] = False
+    return _Outcome(samples[kept & opens], _frame(rows), _frame(told), proposed)
+
+
+def _policy(check: Check, config: ValidateConfig) -> str:
+    return _WHOLE.get(check.NAME) or str(getattr(config.checks, check.NAME))
+
+
+def _row(finding: Finding, check: str, policy: str, samples: pd.DataFrame) -> dict[str, Any]:
+    row = finding.row
+    one = {name: None if row is None else samples.at[row, name] for name in ("id", "path", "target")}
+    return {
+        **one,
+        "check": check,
+        "policy": "warn" if finding.mild or (row is None and policy == "quarantine") else policy,
+        "reason": finding.reason,
+        "detail": finding.detail,
+        "other": finding.other or None,
+        "row": -1 if row is None else row,
+    }
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*_COLUMNS, "row"])
+
+
+def _problems(outcome: _Outcome, count: int, config: ValidateConfig) -> list[str]:
+    """Sentences; one of them is enough to stop the run."""
+    problems = []
+    left_out = int((outcome.findings["policy"] == "quarantine").sum())
+    fraction = left_out / count
+    if fraction > config.max_bad_fraction:
+        problems.append(
+            f"{left_out} of {count} samples are bad ({fraction:.1%}), "
+            f"more than validate.max_bad_fraction = {config.max_bad_fraction:g} allows"
+        )
+    for check, found in _errors(outcome).groupby("check", sort=False):
+        whole = found["row"] < 0
+        details = found.loc[whole, "detail"].tolist()
+        problems += details[:_NAMED]
+        if len(details) > _NAMED:
+            problems.append(f"and {number(len(details) - _NAMED)} more of this kind")
+        if not whole.all():
+            problems.append(f"{check}: {_counted(int((~whole).sum()), 'sample')}")
+    return problems
+
+
+def _errors(outcome: _Outcome) -> pd.DataFrame:
+    every = pd.concat([outcome.findings, outcome.told]) if len(outcome.told) else outcome.findings
+    return every[every["policy"] == "error"]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def _table(samples: pd.DataFrame, outcome: _Outcome, context: Context) -> pd.DataFrame:
+    """The samples that stay, with what is known of them."""
+    kept = outcome.kept
+    table = kept[[*samples.columns.drop("problem", errors="ignore"), *_FACTS]].copy()
+    if context.config.checks.near_duplicates != "off":
+        clusters = context.clusters(kept)
+        if len(clusters):
+            table["twins"] = (
+                clusters.reindex(table.index).astype(object).where(lambda names: names.notna(), None)
+            )
+    return table.reset_index(drop=True)
 
 
 def _report(
-    samples: pd.DataFrame,
-    kept: pd.DataFrame,
-    findings: list[Finding],
-    problems: list[str],
-    classes: list[str],
+    samples: pd.DataFrame, outcome: _Outcome, problems: list[str], source: dict[str, Any], context: Context
 ) -> dict[str, Any]:
+    kept, classes = outcome.kept, context.classes
+    quarantined = outcome.findings[outcome.findings["policy"] == "quarantine"]
     good = manifest.counts(kept, classes)
-    bad = Counter(target for _, target, _, _ in findings)
+    bad = Counter(quarantined["target"])
     return {
         "samples": len(samples),
         "kept": len(kept),
-        "quarantined": len(findings),
-        "quarantined_fraction": len(findings) / len(samples),
-        "reasons": dict(Counter(reason for _, _, reason, _ in findings)),
+        "quarantined": len(quarantined),
+        "quarantined_fraction": len(quarantined) / len(samples),
+        "reasons": dict(Counter(quarantined["reason"])),
+        "findings": {
+            str(check): {str(policy): int(count) for policy, count in found["policy"].value_counts().items()}
+            for check, found in outcome.findings.groupby("check")
+        },
         "classes": classes,
         "per_class": {name: {"kept": good[name], "quarantined": bad[name]} for name in classes},
         "sizes": {
@@ -93,26 +219,110 @@ def _report(
             if len(kept)
         },
         "modes": {str(mode): int(count) for mode, count in kept["mode"].value_counts().items()},
+        "notes": source.get("notes", []),
         "problems": problems,
     }
 
 
-def _write_quarantine(path: Path, findings: list[Finding]) -> None:
-    with io.atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+def _page(
+    samples: pd.DataFrame,
+    outcome: _Outcome,
+    report: dict[str, Any],
+    source: dict[str, Any],
+    context: Context,
+    data: DataConfig,
+) -> data_report.Inputs:
+    problems = [each for each in report["problems"] if each not in set(outcome.told["detail"])]
+    return data_report.Inputs(
+        source=source.get("source", ""),
+        samples=samples.join(context.facts.table),
+        kept=outcome.kept.index,
+        findings=outcome.findings,
+        classes=context.classes,
+        problems=problems,
+        notes=[*report["notes"], *_ignored(source.get("ignored", {}))],
+        thumbnails=context.facts.thumbnails,
+        previews=partial(_previews, samples, opening.reader(data, context.base), context),
+    )
+
+
+def _previews(
+    samples: pd.DataFrame, read: Reader, context: Context, rows: "pd.Index[Any]"
+) -> list[previews.Preview | None]:
+    some = samples.loc[rows]
+    return previews.previews(
+        some["id"].tolist(),
+        some["path"].tolist(),
+        read,
+        context.config.max_pixels,
+        context.cache / "previews",
+    )
+
+
+def _ignored(ignored: dict[str, Any]) -> list[str]:
+    count, examples = ignored.get("count", 0), ignored.get("examples", [])
+    if not count:
+        return []
+    more = f" and {number(count - len(examples))} more" if count > len(examples) else ""
+    return [f"{_counted(count, 'file')} not taken for data: {', '.join(examples)}{more}"]
+
+
+def _write_findings(out: Path, outcome: _Outcome) -> None:
+    schema = pa.schema([(name, pa.string()) for name in _COLUMNS])
+    table = pa.Table.from_pandas(outcome.findings[list(_COLUMNS)], schema=schema, preserve_index=False)
+    with io.atomic_path(out / "findings.parquet") as temporary:
+        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+    quarantined = outcome.findings[outcome.findings["policy"] == "quarantine"]
+    with (
+        io.atomic_path(out / "quarantine.csv") as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as handle,
+    ):
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(FINDING_COLUMNS)
-        writer.writerows(findings)
+        writer.writerow(_QUARANTINE)
+        writer.writerows(quarantined[_QUARANTINE].itertuples(index=False, name=None))
 
 
-def _refusal(problems: list[str], findings: list[Finding], report: Path) -> DataError:
-    lines = [*problems]
-    lines += [f"{path}: {reason}, {detail}" for path, _, reason, detail in findings[:_NAMED]]
-    if len(findings) > _NAMED:
-        lines.append(f"and {len(findings) - _NAMED} more")
+def _tell(seen: facts.Facts, count: int, outcome: _Outcome) -> None:
+    quarantined = int((outcome.findings["policy"] == "quarantine").sum())
+    found = _counted(len(outcome.findings), "finding") + (
+        f" ({number(quarantined)} quarantined)" if quarantined else ""
+    )
+    lines = [
+        f"validate: {_counted(count, 'picture')}, {number(seen.opened)} opened, {number(seen.known)} known; "
+        f"{found}"
+    ]
+    lines += [
+        f"validate: since the data that were accepted last, {detail}" for detail in outcome.told["detail"]
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _refusal(problems: list[str], outcome: _Outcome, report: Path) -> DataError:
+    """Names samples of errors first, then those that were left out."""
+    errors = _errors(outcome)
+    quarantined = outcome.findings[outcome.findings["policy"] == "quarantine"]
+    named = pd.concat([errors, quarantined])
+    named = named[named["row"] >= 0]
+    lines = list(problems)
+    lines += [
+        f"{path}: {reason}, {detail}"
+        for path, reason, detail in named[["path", "reason", "detail"]]
+        .head(_NAMED)
+        .itertuples(index=False, name=None)
+    ]
+    if len(named) > _NAMED:
+        counts = ", ".join(
+            f"{check} {number(count)}" for check, count in named["check"].value_counts(sort=False).items()
+        )
+        lines.append(f"and {number(len(named) - _NAMED)} more ({counts} in all)")
+    stopping = errors[(errors["row"] >= 0)]["check"].unique().tolist()
+    leave_out = f", or let them be left out (validate.checks.{stopping[0]}: quarantine)" if stopping else ""
     return DataError(
         "the data do not pass\n" + "\n".join(f"  {line}" for line in lines),
         where=str(report),
-        fix="mend or remove these samples; quarantine.csv beside the report lists them all",
+        fix="mend or remove these samples, or use data/fixes.csv (`convoy data fix`, `convoy data drop`)"
+        f"{leave_out}; findings.parquet beside the report lists them all",
     )
 
 

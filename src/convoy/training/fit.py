@@ -12,11 +12,12 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
 from convoy.config.train import EarlyStoppingConfig, TrainConfig
-from convoy.data.loader import Augment, BatchLoader
+from convoy.data.loader import Augment, BatchLoader, auto_workers
+from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import ResourceError
 from convoy.training import checkpoints
-from convoy.training.feed import TensorFeed
+from convoy.training.feed import feed
 from convoy.training.journal import Journal
 from convoy.training.learner import Learner
 from convoy.training.network import Network
@@ -62,21 +63,34 @@ def fit(
     precision: Precision,
     folder: Path,
     journal: Journal,
+    mixing: Mixing | None = None,
 ) -> Fitted:
     """Train, or go on from `folder`/last.ckpt where a killed training left one.
 
     Args:
         build: makes the fresh network; torch is seeded before.
+        augment: of the training images; on a GPU that has a form of all its transforms, their pixels are
+            computed there.
         folder: of the checkpoints; belongs to exactly these inputs.
         journal: has its `start` event; epochs are appended.
+        mixing: of each training batch with itself (mixup, cutmix).
 
     Raises:
         IntegrityError: a loss is not finite.
     """
     torch.manual_seed(config.seed)
     network = build().lay_out(precision.memory_format)
-    loader = BatchLoader(train, batch_size=config.batch_size, seed=config.seed, shuffle=True, augment=augment)
-    learner = Learner(network, objective, config, steps_per_epoch=len(loader))
+    workers = auto_workers() if config.loader.workers == "auto" else config.loader.workers
+    loader = BatchLoader(
+        train,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        shuffle=True,
+        augment=augment,
+        workers=workers,
+        prefetch=config.loader.prefetch,
+    )
+    learner = Learner(network, objective, config, steps_per_epoch=len(loader), mixing=mixing)
     monitor = config.early_stopping.monitor if config.early_stopping else "val_loss"
     last = checkpoints.last_path(folder)
     resumed = _state(last)
@@ -89,8 +103,8 @@ def fit(
             warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
             trainer.fit(
                 learner,
-                TensorFeed(loader, lambda: int(trainer.current_epoch)),
-                TensorFeed(BatchLoader([val], batch_size=_VALIDATION_BATCH)),
+                feed(loader, device, lambda: int(trainer.current_epoch)),
+                feed(BatchLoader([val], batch_size=_VALIDATION_BATCH, workers=min(workers, 1)), device),
                 ckpt_path=str(last) if resumed.epochs else None,
             )
     best = torch.load(checkpoints.best_path(folder), map_location="cpu", weights_only=True)

@@ -9,7 +9,9 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from convoy.config.train import TrainConfig
+from convoy.data.device import mixed
 from convoy.data.loader import batch_key
+from convoy.data.mixing import Mixing
 from convoy.errors import IntegrityError
 from convoy.training import optim
 from convoy.training.network import Network
@@ -26,19 +28,27 @@ def _seed(key: int) -> None:
 
 
 class Learner(pl.LightningModule):
-    """Trains a network; each step's randomness (dropout) is keyed by (seed, epoch, step).
+    """Trains a network; each step's randomness (dropout, mixing) is keyed by (seed, epoch, step).
 
-    Epoch averages are summed on the device and read once an epoch, so no step waits for one.
+    Epoch averages are summed on the device and read once an epoch, so no step waits for one. `train_loss` is
+    the loss that was minimised: of smoothed labels, and of mixed samples against their mixed targets. So it
+    stays above `val_loss` where samples are mixed, and says nothing about overfitting there.
     """
 
     def __init__(
-        self, network: Network, objective: Classification, config: TrainConfig, steps_per_epoch: int
+        self,
+        network: Network,
+        objective: Classification,
+        config: TrainConfig,
+        steps_per_epoch: int,
+        mixing: Mixing | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self._objective = objective
         self._config = config
         self._steps_per_epoch = steps_per_epoch
+        self._mixing = mixing
         self._sums: dict[str, Tensor] = {}
         self._seen = 0
 
@@ -55,9 +65,16 @@ class Learner(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: TensorBatch, batch_idx: int) -> Tensor:
-        _seed(batch_key(self._config.seed, self.current_epoch, batch_idx))
-        loss = self._objective.loss(self(batch["images"]), batch["target"])
-        self._add({"loss": loss.detach() * len(batch["target"])}, len(batch["target"]))
+        key = batch_key(self._config.seed, self.current_epoch, batch_idx)
+        _seed(key)
+        images, target = batch["images"], batch["target"]
+        count, height, width = images.shape[:3]
+        mix = self._mixing.draw(key, count, (height, width)) if self._mixing else None
+        logits = self(images if mix is None else mixed.images(images, mix))
+        loss = self._objective.loss(
+            logits, target if mix is None else mixed.target(target, mix, logits.shape[1])
+        )
+        self._add({"loss": loss.detach() * count}, count)
         return loss
 
     def validation_step(self, batch: TensorBatch, batch_idx: int) -> None:

@@ -1,20 +1,46 @@
-"""What a check is: a module with a NAME and a function `run`.
+"""What a check is: a module with a NAME (its key in validate.checks) and a function `run`.
 
-    run(samples, context) -> Verdict
+    run(samples, context) -> list[Finding]
 
-It gets the samples that earlier checks kept (columns id, path, target, split and what those added). It says
-which are to be quarantined and why, what it has learned about all of them, and what makes the whole data
-unusable. It changes nothing and raises nothing that bad data can cause.
+`samples` are rows that earlier checks did not leave out; all of them open, but for those that the checks
+`unreadable` and `oversized` see, which see all. The index is the row's number in the table of `ingest`; the
+columns are those of the sample table and of the facts (see `convoy.data.facts`). A check changes nothing and
+raises nothing that bad data can cause. What a finding does (stop the run, leave the sample out, warn) is said
+by validate.checks; one that is `mild` never does more than warn.
 """
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
 
-from convoy.data.sources._base import Reader
+from convoy.config.data import ValidateConfig
+from convoy.data.facts import Facts
+from convoy.data.similarity import Twins, twins
+from convoy.data.sources._base import Task
+from convoy.layout import STATE
 
-FINDING_COLUMNS = ("path", "target", "reason", "detail")
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check says of one sample, or of the data as a whole.
+
+    Attributes:
+        row: index of the sample; None: of the whole.
+        reason: a word or two, the same for all findings of a kind ("duplicate", "truncated").
+        detail: in words, without the sample's own path.
+        other: path of the sample that this one is compared with.
+        mild: it warns at most, whatever the policy.
+    """
+
+    row: int | None
+    reason: str
+    detail: str
+    other: str = ""
+    mild: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,31 +48,43 @@ class Context:
     """What checks may use besides the table.
 
     Attributes:
-        read: gives the content of a sample by its locator.
+        config: section `validate`.
         classes: all class names of the source, in class order.
-        max_pixels: above it a picture is not opened.
-        min_per_class: fewest good samples that a class may have.
+        facts: of all rows of `ingest`; `facts.thumbnails(samples.index)` are their pictures.
+        ids: of all rows of `ingest`.
+        task: classification, or keypoints, whose targets are no classes.
+        points: names of the keypoints.
+        base: the project's root; `cache` below it may hold what is costly to find anew.
+        before: id, path and target of the data that were accepted last; None: there were none.
     """
 
-    read: Reader
+    config: ValidateConfig
     classes: list[str]
-    max_pixels: int
-    min_per_class: int
+    facts: Facts
+    ids: list[str]
+    task: Task = "classification"
+    points: list[str] = field(default_factory=list)
+    base: Path = Path()
+    before: pd.DataFrame | None = None
 
+    @property
+    def cache(self) -> Path:
+        return self.base / STATE / "cache"
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found.
+    @cached_property
+    def twins(self) -> Twins:
+        """Pairs of rows that show nearly the same picture."""
+        return twins(
+            self.facts.table["hash"].to_numpy(),
+            lambda rows: self.facts.thumbnails(pd.Index(rows)),
+            cache=self.facts.folder,
+            key=hashlib.sha256("".join(self.ids).encode()).hexdigest(),
+        )
 
-    Attributes:
-        bad: index of the samples to quarantine -> (reason, detail).
-        columns: new columns of the table, (N,) each, of the samples as given.
-        problems: sentences; one of them is enough to stop the run.
-    """
-
-    bad: dict[int, tuple[str, str]] = field(default_factory=dict)
-    columns: dict[str, list[object]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    def clusters(self, samples: pd.DataFrame) -> "pd.Series[str]":
+        """The name of the cluster of nearly equal pictures, of those of `samples` that have such twins."""
+        names = self.twins.names(self.ids, samples.index.to_numpy())
+        return pd.Series(names, index=samples.index, dtype=object).dropna()
 
 
 class Check(Protocol):
@@ -55,4 +93,23 @@ class Check(Protocol):
     @property
     def NAME(self) -> str: ...
 
-    def run(self, samples: pd.DataFrame, context: Context) -> Verdict: ...
+    def run(self, samples: pd.DataFrame, context: Context) -> list[Finding]: ...
+
+
+def labels_of(samples: pd.DataFrame, context: Context) -> "pd.Series[str]":
+    """What a sample is said to be, in a form that can be compared: its class, or its points."""
+    if context.task == "classification":
+        return samples["target"]
+    if "keypoints" not in samples.columns:
+        return pd.Series("", index=samples.index, dtype=object)
+    return samples["keypoints"].map(lambda points: "" if points is None else ",".join(map(str, points)))
+
+
+def named(label: str, context: Context) -> str:
+    """A label as messages name it."""
+    return str(label) if context.task == "classification" else "other points"
+
+
+def number(value: float) -> str:
+    """1234 -> "1,234"."""
+    return f"{value:,.0f}"

@@ -1,27 +1,26 @@
-"""No content occurs twice: one of several in a class is kept, of several classes none."""
+"""The same content again, in one split and class."""
 
 import pandas as pd
 
-from convoy.data.checks._base import Context, Verdict
+from convoy.data.checks._base import Context, Finding, labels_of
 
 NAME = "duplicates"
 
 
-def run(samples: pd.DataFrame, context: Context) -> Verdict:  # noqa: ARG001  # the contract of all checks
-    """Reasons: duplicate (the first of the table is kept), conflict (the same content under two labels)."""
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
+    """Reason: duplicate; of several the first of the table is none."""
     repeated = samples[samples["id"].duplicated(keep=False)]
-    bad: dict[int, tuple[str, str]] = {}
-    for _, group in repeated.groupby("id", sort=False):
-        rows = [int(row) for row in group.index]
-        paths = group["path"].tolist()
-        if group["target"].nunique() > 1:
-            for row, path in zip(rows, paths, strict=True):
-                other = next(
-                    f"{p} ({t})"
-                    for p, t in zip(paths, group["target"], strict=True)
-                    if t != group["target"][row] and p != path
-                )
-                bad[row] = ("conflict", f"same content as {other}")
-        else:
-            bad |= dict.fromkeys(rows[1:], ("duplicate", f"same content as {paths[0]}"))
-    return Verdict(bad=bad)
+    if repeated.empty:
+        return []
+    key = pd.DataFrame(
+        {"id": repeated["id"], "label": labels_of(repeated, context), "split": repeated["split"].fillna("")}
+    )
+    first: dict[tuple[str, ...], str] = {}
+    found = []
+    for row, path, place in zip(
+        key.index, repeated["path"], key.itertuples(index=False, name=None), strict=True
+    ):
+        kept = first.setdefault(place, path)
+        if kept != path:
+            found.append(Finding(int(row), "duplicate", f"same content as {kept}", other=kept))
+    return found

@@ -9,7 +9,8 @@ from convoy.config.train import ObjectiveConfig
 class Classification:
     """Loss and epoch metrics of single-label classification.
 
-    logits are (N, classes) float, targets (N,) int64 indices of classes.
+    logits are (N, classes) float, targets (N,) int64 indices of classes; in training they may be
+    probabilities (N, classes), of mixed samples.
     """
 
     def __init__(self, config: ObjectiveConfig) -> None:

@@ -1,0 +1,1 @@
+"""Strategies of dividing samples, one a file; `convoy.data.split` chooses."""
