@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from convoy.config.load import load
-from convoy.config.model import CnnConfig, ConvBlock
 from convoy.config.schema import Config
 from convoy.errors import ConfigError
 from convoy.pipeline.preflight import preflight
@@ -49,9 +48,3 @@ def test_a_policy_that_cannot_work_is_found_before_anything_runs(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         preflight(with_augment(config, preset=None, transforms=[transform]))
-
-
-def test_a_model_that_does_not_fit_is_found_before_anything_runs(config: Config) -> None:
-    deep = CnnConfig(name="cnn", blocks=[ConvBlock(channels=2)] * 6)
-    with pytest.raises(ConfigError, match="block 5 pools"):
-        preflight(config.model_copy(update={"model": deep}))
