@@ -27,6 +27,7 @@ NAMES = (
     "promotion",
     "preparation",
     "validation",
+    "loader",
 )
 
 

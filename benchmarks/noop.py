@@ -70,7 +70,7 @@ def make(root: Path, files: int) -> None:
     """This project as it is now, with other data and a training that takes seconds."""
     listed = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).is_file() and not name.startswith("data/") and name != "dvc.lock":
+        if (PROJECT / name).is_file() and not name.startswith("data/raw/") and name != "dvc.lock":
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, root / name)
     write_pictures(root / _DATA, files)

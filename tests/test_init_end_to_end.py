@@ -107,7 +107,7 @@ def test_another_convoy_reruns_what_its_change_concerns_and_reproduces_nothing_o
     done = run(convoy, project, "convoy", "reproduce", "models:/pictures@champion", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
-    assert told["verdict"] == "bit-identical"
+    assert told["verdict"] == "bit-identical", told
     assert "the installed convoy runs the stages" in told["notes"][-1]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from convoy.config.load import load
+from convoy.config.model import CnnConfig, ConvBlock
 from convoy.config.schema import Config
 from convoy.errors import ConfigError
 from convoy.pipeline.preflight import preflight
@@ -48,3 +49,9 @@ def test_a_policy_that_cannot_work_is_found_before_anything_runs(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         preflight(with_augment(config, preset=None, transforms=[transform]))
+
+
+def test_a_model_that_does_not_fit_is_found_before_anything_runs(config: Config) -> None:
+    deep = CnnConfig(name="cnn", blocks=[ConvBlock(channels=2)] * 6)
+    with pytest.raises(ConfigError, match="block 4 pools an image of 1×1"):
+        preflight(config.model_copy(update={"model": deep}))
