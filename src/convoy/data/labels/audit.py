@@ -127,15 +127,11 @@ def _drawn(positions: Codes, codes: Codes, most: int) -> Codes:
 
 
 def _judged(thumbs: NDArray[np.uint8], codes: Codes, unit: Codes, classes: int) -> pd.DataFrame:
-    from threadpoolctl import threadpool_limits
-
     from convoy.data.labels import crossval, embed, ranking
 
+    features = embed.features(thumbs, _SEED)
     fold = folds.assign(unit, codes, _SEED)
-    # How BLAS shares sums among its threads shows in their last bits; the folds run side by side instead.
-    with threadpool_limits(limits=1):
-        features = embed.features(thumbs, _SEED)
-        probabilities = crossval.probabilities(features, codes, fold, classes, _SEED)
+    probabilities = crossval.probabilities(features, codes, fold, classes, _SEED)
     suggested = probabilities.argmax(axis=1)
     return pd.DataFrame(
         {
