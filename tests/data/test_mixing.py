@@ -31,6 +31,11 @@ def test_the_policy_says_what_is_mixed() -> None:
     assert Mixing.of(record(cutmix={"alpha": 2.0, "p": 0.3})) == Mixing(cutmix_alpha=2.0, cutmix_p=0.3)
 
 
+def test_mixing_names_what_is_on() -> None:
+    assert str(Mixing(mixup_p=0.5, cutmix_p=1.0)) == "mixup(alpha=0.2, p=0.5) cutmix(alpha=1, p=1)"
+    assert str(Mixing(cutmix_alpha=0.3, cutmix_p=1.0)) == "cutmix(alpha=0.3, p=1)"
+
+
 def test_the_same_key_gives_the_same_mix_and_others_another() -> None:
     first, again, other = drawn(CUTMIX, 5), drawn(CUTMIX, 5), drawn(CUTMIX, 6)
     assert (first.weight, first.box) == (again.weight, again.box) != (other.weight, other.box)

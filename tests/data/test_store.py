@@ -39,11 +39,16 @@ def write_shards(folder: Path, lengths: Sequence[int], keypoints: bool = False) 
     return pictures
 
 
-def test_a_batch_from_several_shards_is_that_from_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_memory", [0, 1 << 20])
+def test_a_batch_from_several_shards_is_that_from_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
+    monkeypatch.setattr(store, "_IN_MEMORY", in_memory)
     pictures = write_shards(tmp_path / "many", (5, 1, 9))
     write_shards(tmp_path / "one", (15,))
     many, one = (Store.open(tmp_path / name, verify=True) for name in ("many", "one"))
     assert isinstance(one.images, np.ndarray)
+    assert isinstance(many.images, shards.Rows) == (in_memory == 0)
     indices = np.array([14, 0, 5, 5, 6])
     for opened in (many, one):
         assert len(opened) == len(opened.images) == 15
@@ -53,6 +58,8 @@ def test_a_batch_from_several_shards_is_that_from_one(tmp_path: Path) -> None:
         assert batch["target"].tolist() == indices.tolist()
         assert batch["images"].flags.writeable
         np.testing.assert_array_equal(np.asarray(opened.images), pictures)
+        with pytest.raises((TypeError, ValueError), match=r"assign|read-only"):
+            opened.images[0] = 0
         assert opened.keypoints is None
     assert many.digest != one.digest
 

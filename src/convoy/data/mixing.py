@@ -44,6 +44,10 @@ class Mixing:
             **({"cutmix_alpha": cutmix["alpha"], "cutmix_p": cutmix["p"]} if cutmix else {}),
         )
 
+    def __str__(self) -> str:
+        kinds = {"mixup": (self.mixup_alpha, self.mixup_p), "cutmix": (self.cutmix_alpha, self.cutmix_p)}
+        return " ".join(f"{name}(alpha={alpha:g}, p={p:g})" for name, (alpha, p) in kinds.items() if p)
+
     def each(self) -> list[Self]:
         """The kinds of mixing that are on, each alone and in every batch."""
         kinds = [replace(self, mixup_p=1.0, cutmix_p=0.0)] if self.mixup_p else []

@@ -147,6 +147,9 @@ class Rows:
         self.dtype = parts[0].dtype
         self.shape: tuple[int, ...] = (int(self._starts[-1]), *parts[0].shape[1:])
         self._size = int(np.prod(self.shape[1:]))
+        lengths = np.diff(self._starts)
+        self._owner = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)  # of each row
+        self._place = (np.arange(len(self)) - np.repeat(self._starts[:-1], lengths)) * self._size
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -196,17 +199,10 @@ class Rows:
         flat = wanted.reshape(-1)
         if not flat.size:
             return np.empty((*wanted.shape, *self.shape[1:]), self.dtype)
-        if flat.dtype.kind not in "iu":
-            raise IndexError(f"pictures are taken by whole numbers, not by {flat.dtype}")
-        if flat.min() < 0:
-            flat = np.where(flat < 0, flat + len(self), flat)
-        if flat.min() < 0 or flat.max() >= len(self):
-            raise IndexError(f"a position is out of range: there are {len(self)} pictures")
-        owner = self._starts.searchsorted(flat, side="right") - 1
-        starts = (flat - self._starts[owner]) * self._size
         size, memory = self._size, self._bytes
+        owners, places = self._owner[flat].tolist(), self._place[flat].tolist()
         joined = bytearray().join(
-            [memory[n][at : at + size] for n, at in zip(owner.tolist(), starts.tolist(), strict=True)]
+            [memory[owner][at : at + size] for owner, at in zip(owners, places, strict=True)]
         )
         return np.frombuffer(joined, self.dtype).reshape(*wanted.shape, *self.shape[1:])
 

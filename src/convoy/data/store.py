@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -31,6 +32,7 @@ SCHEMA = "schema.json"
 _ARRAYS = ("target", "id")
 _OPTIONAL = ("keypoints",)
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.npy")
+_IN_MEMORY = 64 << 20  # bytes of pixels: small pictures are gathered faster from one array than from shards
 _FIX = "run the stage that writes it again (`dvc repro`)"
 
 
@@ -116,7 +118,7 @@ class Store:
     ) -> None:  # fmt: skip
         self.folder = folder
         self.schema = schema
-        self._images = shards[0] if len(shards) == 1 else Rows(shards)
+        self._shards = shards
         self._arrays = arrays
 
     @classmethod
@@ -152,6 +154,16 @@ class Store:
     def __len__(self) -> int:
         return len(self.target)
 
+    @cached_property
+    def _images(self) -> "NDArray[np.uint8] | Rows":
+        if len(self._shards) == 1:
+            return self._shards[0]
+        if sum(shard.nbytes for shard in self._shards) > _IN_MEMORY:
+            return Rows(self._shards)
+        whole = np.concatenate(self._shards)
+        whole.flags.writeable = False
+        return whole
+
     def __getitem__(self, indices: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
         """Copies of the samples at `indices` (B,): images (B, H, W, C), target (B,), id (B,), keypoints."""
         found: dict[str, NDArray[Any]] = {"images": self._images.take(indices, axis=0)}
@@ -161,7 +173,10 @@ class Store:
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """(N, H, W, C), mapped, read-only. In several shards no array, but read like one: see `Rows`."""
+        """(N, H, W, C), read-only: mapped where there is one shard, in memory where several are small.
+
+        Several large ones are no array, but are read like one: see `Rows`.
+        """
         return cast(NDArray[np.uint8], self._images)
 
     @property

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache as cached
 from importlib import metadata
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from convoy.io import atomic_path
 Codes = NDArray[np.int64]
 Thumbnails = Callable[[pd.Index], NDArray[np.uint8]]
 
-VERSION = 1  # of everything that the probabilities depend on
 LEAST = 5  # samples that are no copies of each other, without which a class is not judged
 _MOST_SAMPLES = 100_000
 _MOST_CELLS = 20_000_000  # samples times classes
 _SEED = 0
+_LIBRARIES = ("cleanlab", "numpy", "opencv-python-headless", "scikit-learn", "scipy")
 _COLUMNS = ("given", "suggested", "confidence", "doubted")
 
 
@@ -127,11 +128,15 @@ def _drawn(positions: Codes, codes: Codes, most: int) -> Codes:
 
 
 def _judged(thumbs: NDArray[np.uint8], codes: Codes, unit: Codes, classes: int) -> pd.DataFrame:
+    from threadpoolctl import threadpool_limits
+
     from convoy.data.labels import crossval, embed, ranking
 
-    features = embed.features(thumbs, _SEED)
     fold = folds.assign(unit, codes, _SEED)
-    probabilities = crossval.probabilities(features, codes, fold, classes, _SEED)
+    # How BLAS shares sums among its threads shows in their last bits; the folds run side by side instead.
+    with threadpool_limits(limits=1):
+        features = embed.features(thumbs, _SEED)
+        probabilities = crossval.probabilities(features, codes, fold, classes, _SEED)
     suggested = probabilities.argmax(axis=1)
     return pd.DataFrame(
         {
@@ -155,14 +160,23 @@ def _empty() -> pd.DataFrame:
 
 
 def _key(samples: pd.DataFrame, positions: Codes, unit: Codes, settings: list[str]) -> str:
-    digest = hashlib.sha256(
-        json.dumps([VERSION, metadata.version("cleanlab"), settings], ensure_ascii=True).encode()
-    )
+    digest = hashlib.sha256(json.dumps([_method(), settings], ensure_ascii=True).encode())
     _, compact = np.unique(unit[positions], return_inverse=True)
     for column in ("id", "target"):
         digest.update(json.dumps(samples[column].iloc[positions].tolist()).encode())
     digest.update(compact.astype(np.int64).tobytes())
     return digest.hexdigest()[:32]
+
+
+@cached
+def _method() -> list[str]:
+    """What the probabilities depend on besides the samples: the code that finds them, and its libraries."""
+    from convoy.data import hog
+    from convoy.data.labels import crossval, embed, ranking
+
+    sources = [Path(str(module.__file__)).read_bytes() for module in (crossval, embed, folds, hog, ranking)]
+    versions = [metadata.version(name) for name in _LIBRARIES]
+    return [*versions, *(hashlib.sha256(source).hexdigest() for source in sources)]
 
 
 def _read(path: Path, length: int) -> pd.DataFrame | None:

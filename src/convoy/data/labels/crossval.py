@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.optimize import minimize_scalar
 
+from convoy.data._threads import in_chunks
 from convoy.data.labels.folds import FOLDS
 
 Codes = NDArray[np.int64]
@@ -46,13 +47,18 @@ def probabilities(
     penalty = _RIDGE * _kernel(centres, centres)
     penalty[np.diag_indices(len(centres))] += _JITTER
     scores = np.empty((len(features), classes))
-    for number in range(FOLDS):
-        rows = np.flatnonzero(fold == number)
-        matrix = gram - grams[number] + penalty
-        weights = linalg.solve(matrix, side - sides[number], assume_a="pos", overwrite_a=True)
-        for start in range(0, len(rows), _CHUNK):
-            part = rows[start : start + _CHUNK]
-            scores[part] = _kernel(features[part], centres) @ weights + prior
+
+    def judge(numbers: range) -> None:
+        for number in numbers:
+            rows = np.flatnonzero(fold == number)
+            matrix = gram - grams[number] + penalty
+            weights = linalg.solve(matrix, side - sides[number], assume_a="pos", overwrite_a=True)
+            for start in range(0, len(rows), _CHUNK):
+                part = rows[start : start + _CHUNK]
+                scores[part] = _kernel(features[part], centres) @ weights + prior
+
+    for _ in in_chunks(judge, FOLDS, 1):
+        pass
     return _softmax(_sharpness(scores, codes) * scores).round(DIGITS)
 
 
@@ -65,14 +71,19 @@ def _drawn(length: int, most: int, random: np.random.Generator) -> Codes:
 def _normal_equations(
     features: NDArray[np.float32], codes: Codes, fold: Codes, centres: NDArray[np.float32], prior: Floats
 ) -> tuple[list[Floats], list[Floats]]:
-    grams, sides = [], []
-    for number in range(FOLDS):
-        rows = np.flatnonzero(fold == number)
-        kernel = _kernel(features[rows], centres)
-        targets = np.eye(len(prior))[codes[rows]] - prior
-        grams.append(kernel.T @ kernel)
-        sides.append(kernel.T @ targets)
-    return grams, sides
+    """The Gram matrix and the right side of each fold, (M, M) and (M, classes)."""
+
+    def of(numbers: range) -> list[tuple[Floats, Floats]]:
+        found = []
+        for number in numbers:
+            rows = np.flatnonzero(fold == number)
+            kernel = _kernel(features[rows], centres)
+            targets = np.eye(len(prior))[codes[rows]] - prior
+            found.append((kernel.T @ kernel, kernel.T @ targets))
+        return found
+
+    pairs = [pair for part in in_chunks(of, FOLDS, 1) for pair in part]
+    return [gram for gram, _ in pairs], [side for _, side in pairs]
 
 
 def _kernel(some: NDArray[np.float32], others: NDArray[np.float32]) -> Floats:

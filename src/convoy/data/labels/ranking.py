@@ -17,7 +17,7 @@ def doubted(codes: Codes, probabilities: Floats) -> NDArray[np.bool_]:
     The second condition matters where the model is weak: of cats and dogs in thumbnails it is right about
     70 %, and without it a quarter of the labels would be doubted.
     """
-    from cleanlab.filter import find_label_issues  # type: ignore[import-untyped, unused-ignore]
+    from cleanlab.filter import find_label_issues
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # classes without a sample that is sure; they are judged all the same
@@ -29,7 +29,7 @@ def doubted(codes: Codes, probabilities: Floats) -> NDArray[np.bool_]:
 
 def quality(codes: Codes, probabilities: Floats) -> Floats:
     """(N,) the label's probability by the model, cleanlab's `self_confidence`; the lowest is doubted most."""
-    from cleanlab.rank import (  # type: ignore[import-untyped, unused-ignore]
+    from cleanlab.rank import (
         get_label_quality_scores,
     )
 
