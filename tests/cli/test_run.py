@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from convoy.data import downloads
 from convoy.errors import ConfigError, ResourceError
 from convoy.pipeline import abandoned, fresh, preflight, recorded, server, summary
 from convoy.pipeline.fresh import Standing
+from tests.data.sources.toys_named import write_set
 from tests.registry import fixtures
 from tests.registry.fixtures import Answer, Command, Project
 
@@ -130,6 +132,26 @@ def test_a_standing_server_hears_of_every_run(
     monkeypatch.setenv("PREFECT_API_URL", "http://standing/api")
     convoy("run")
     assert began(project) == {"arguments": ["--checked"], "server": "http://standing/api"}
+
+
+def test_a_named_data_set_is_fetched_where_its_files_are_missing(
+    stands: Stands, project: Project, convoy: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Path]] = []
+
+    def get(dataset: str, folder: Path, say: Callable[[str], None]) -> None:
+        say("fetching")
+        asked.append((dataset, folder))
+        write_set(folder, dataset)
+
+    monkeypatch.setattr(downloads, "get", get)
+    project.change(
+        "source: image_folder, path: data/raw/toy", "source: named, dataset: MNIST, path: data/raw/set"
+    )
+    stands(Standing(GRAPH, frozenset()))
+    convoy("run")
+    convoy("run")
+    assert asked == [("MNIST", Path("data/raw/set"))]
 
 
 def test_the_flows_exit_code_is_the_commands(

@@ -136,10 +136,10 @@ def everything(folder: Path) -> list[str]:
 
 def test_a_set_is_fetched_as_the_source_reads_it(digits: Server, tmp_path: Path) -> None:
     said: list[str] = []
-    assert not downloads.present("MNIST", tmp_path / "data")
+    assert not named.present(tmp_path / "data", DataConfig(source="named", path="x", dataset="MNIST"))
     place = downloads.get("MNIST", tmp_path / "data", mirrors=[digits.mirror], say=said.append)
     assert place == tmp_path / "data" / "MNIST" / "raw"
-    assert downloads.present("MNIST", tmp_path / "data")
+    assert named.present(tmp_path / "data", DataConfig(source="named", path="x", dataset="MNIST"))
     assert {path.name: path.read_bytes() for path in place.iterdir()} == digits.files
     assert len(said) == 4
     scan = named.scan(tmp_path / "data", DataConfig(source="named", path="x", dataset="MNIST"))
@@ -170,8 +170,8 @@ def test_of_an_archive_only_the_members_of_the_table_are_kept(
     assert sorted(path.name for path in place.iterdir()) == sorted((known.remotes[0].members or {}).values())
     assert len(everything(tmp_path / "data")) == len(list(place.iterdir()))
     assert not (tmp_path / "outside").exists()
-    assert downloads.present(dataset, tmp_path / "data")
     options = DataConfig(source="named", path="x", dataset=dataset)
+    assert named.present(tmp_path / "data", options)
     assert len(named.scan(tmp_path / "data", options).samples) == 12 * len(known.parts)
     server.asked.clear()
     downloads.get(dataset, tmp_path / "data", mirrors=[server.mirror])
@@ -195,7 +195,7 @@ def test_an_archive_without_a_member_is_an_integrity_error(
     offer(server, "CIFAR10", tmp_path, monkeypatch, lacking="test_batch.bin")
     with pytest.raises(IntegrityError, match=r"test_batch\.bin"):
         downloads.get("CIFAR10", tmp_path / "data", mirrors=[server.mirror])
-    assert not downloads.present("CIFAR10", tmp_path / "data")
+    assert not named.present(tmp_path / "data", DataConfig(source="named", path="x", dataset="CIFAR10"))
 
 
 NAME = "train-images-idx3-ubyte.gz"

@@ -35,6 +35,7 @@ def run() -> None:
     os.chdir(root)
     environment.apply(root)
     config = load(PARAMS)
+    _fetch(config)
     pinned.refresh(root, typer.echo)  # before anything asks what is stale
     flow = Path("flows/pipeline.py")
     if not flow.is_file():
@@ -70,6 +71,23 @@ def run() -> None:
             process.wait()
             raise
     raise typer.Exit(code if code >= 0 else 128 - code)
+
+
+def _fetch(config: "Config") -> None:
+    """The files of a named data set, where they are missing.
+
+    Raises:
+        IntegrityError, ResourceError: see `downloads.get`.
+    """
+    if config.data.source != "named":
+        return
+    from convoy.data import downloads
+    from convoy.data.sources import named
+
+    folder = Path(config.data.path)
+    assert config.data.dataset is not None  # the configuration sees to it
+    if not named.present(folder, config.data):
+        downloads.get(config.data.dataset, folder, say=lambda line: typer.echo(line, err=True))
 
 
 def _standing(root: Path, config: "Config") -> "Standing | None":

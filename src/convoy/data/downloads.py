@@ -35,18 +35,6 @@ def names() -> list[str]:
     return sorted(SETS)
 
 
-def present(dataset: str, folder: Path) -> bool:
-    """Whether all files of a data set lie below `folder` as `get` puts them; their content is not read.
-
-    Raises:
-        ConfigError: no data set has that name.
-    """
-    known = named(dataset)
-    return all(
-        (folder / known.folder / name).is_file() for remote in known.remotes for name in _results(remote)
-    )
-
-
 def get(
     dataset: str,
     folder: Path,

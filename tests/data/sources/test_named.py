@@ -68,6 +68,7 @@ def test_files_are_found_where_torchvision_lays_them_and_in_the_folder_itself(
     write_set(tmp_path / "made", "MNIST", packed=packed)
     (tmp_path / "data" / folder).parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(tmp_path / "made" / "MNIST" / "raw", tmp_path / "data" / folder)
+    assert named.present(tmp_path / "data", data("MNIST"))
     scan = named.scan(tmp_path / "data", data("MNIST"))
     ending = ".gz" if packed else ""
     first = (Path(folder) / f"train-images-idx3-ubyte{ending}#0").as_posix()
@@ -119,6 +120,7 @@ def test_missing_files_say_how_to_get_them(tmp_path: Path) -> None:
 def test_one_missing_file_is_named(tmp_path: Path) -> None:
     write_set(tmp_path, "MNIST")
     (tmp_path / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
+    assert not named.present(tmp_path, data("MNIST"))
     with pytest.raises(DataError, match=r"files of MNIST are missing: t10k-labels-idx1-ubyte\n"):
         named.scan(tmp_path, data("MNIST"))
 

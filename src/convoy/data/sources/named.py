@@ -53,6 +53,16 @@ def reader(root: Path, data: DataConfig) -> Reader:
     return _packed.reader(load, str(root))
 
 
+def present(root: Path, data: DataConfig) -> bool:
+    """Whether all files that `scan` needs lie in one of the folders where it looks for them.
+
+    Raises:
+        ConfigError: no data set has that name.
+    """
+    known, _ = _known(data)
+    return any(not _absent(root / folder, known) for folder in _folders(known))
+
+
 def _known(data: DataConfig) -> tuple[NamedSet, str]:
     assert data.dataset is not None  # the configuration sees to it
     return named(data.dataset), data.dataset
@@ -86,11 +96,10 @@ def _folder(root: Path, known: NamedSet, dataset: str) -> PurePosixPath:
     """
     missing: list[str] = []
     for folder in _folders(known):
-        pairs = [_files(root / folder, part) for part in known.parts]
-        absent = [path.name for pair in pairs for path in pair if path is not None and not path.is_file()]
+        absent = _absent(root / folder, known)
         if not absent:
             return folder
-        if len(absent) < 2 * len(pairs) and not missing:
+        if len(absent) < 2 * len(known.parts) and not missing:
             missing = absent
     if known.kind == "cifar" and (pickled := _pickled(root, known)):
         raise DataError(
@@ -104,6 +113,12 @@ def _folder(root: Path, known: NamedSet, dataset: str) -> PurePosixPath:
         where=str(root),
         fix=f"{_get(dataset)}, or put them into {known.folder or 'the data folder'}",
     )
+
+
+def _absent(folder: Path, known: NamedSet) -> list[str]:
+    """Names of the data set's files that are not in a folder."""
+    pairs = [_files(folder, part) for part in known.parts]
+    return [path.name for pair in pairs for path in pair if path is not None and not path.is_file()]
 
 
 def _pickled(root: Path, known: NamedSet) -> str | None:
