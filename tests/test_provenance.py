@@ -32,6 +32,7 @@ def test_a_change_is_dirt_and_its_diff_is_told(root: Path) -> None:
     state = provenance.git_state(root)
     assert state.dirty
     assert "+x = 2" in state.diff
+    assert state.changed == ("code.py",)
 
 
 def test_a_new_file_is_dirt_and_is_named(root: Path) -> None:
@@ -39,6 +40,7 @@ def test_a_new_file_is_dirt_and_is_named(root: Path) -> None:
     state = provenance.git_state(root)
     assert state.dirty
     assert "neu 猫.py" in state.diff
+    assert state.changed == ("neu 猫.py",)
 
 
 def test_ignored_files_and_dvc_lock_are_no_dirt(root: Path) -> None:

@@ -37,6 +37,7 @@ class GitState:
     commit: str | None = None
     branch: str | None = None
     dirty: bool = True
+    changed: tuple[str, ...] = ()  # paths that differ from the commit, or that git does not know
     diff: str = ""
     problem: str = ""
 
@@ -56,11 +57,13 @@ def git_state(root: Path) -> GitState:
     if changes is None:
         return GitState(commit=commit.strip(), problem="git status failed")
     tracked = _git(root, "diff", "--no-ext-diff", "--no-color", "--binary", "HEAD", *scope) or ""
-    untracked = [entry[3:] for entry in changes.split("\0") if entry.startswith("?? ")]
+    entries = [entry for entry in changes.split("\0") if entry[2:3] == " "]
+    untracked = [entry[3:] for entry in entries if entry.startswith("?? ")]
     return GitState(
         commit=commit.strip(),
         branch=(_git(root, "branch", "--show-current") or "").strip() or None,
         dirty=bool(changes),
+        changed=tuple(entry[3:] for entry in entries),
         diff=tracked + "".join(f"{UNTRACKED}{path}\n" for path in untracked),
     )
 
@@ -119,6 +122,7 @@ def collect(root: Path) -> dict[str, Any]:
             "commit": git.commit,
             "branch": git.branch,
             "dirty": git.dirty,
+            "changed": list(git.changed),
             "problem": git.problem,
             "diff": git.diff,
         },

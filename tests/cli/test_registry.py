@@ -39,7 +39,8 @@ def test_a_dirty_tree_is_told_how_to_go_on(project: Project, convoy: Command) ->
     project.change("minimum: 0.5", "minimum: 0.6")
     answer = convoy("register")
     assert isinstance(answer.error, GateRefused)
-    assert "commit your changes, then run `convoy register`" in str(answer.error)
+    assert "commit, ignore or remove them, then run `convoy register`" in str(answer.error)
+    assert "not committed: params.yaml" in str(answer.error)
     assert "digits version 1 registered: refused" in answer.out
 
 

@@ -100,7 +100,13 @@ def test_what_only_the_champion_learned_from_counts_for_the_challenger_alone(
 
 @pytest.mark.parametrize("problem", ["no commit yet", ""])
 def test_a_tree_is_doubted_for_a_reason_with_a_way_out(problem: str) -> None:
-    found = doubts.of_tree({"git": {"problem": problem, "dirty": True}})
+    found = doubts.of_tree({"git": {"problem": problem, "dirty": True, "changed": ["a.py"]}})
     assert found.reason.startswith("dirty tree")
     assert "convoy register" in found.fix
-    assert doubts.of_tree({"git": {"problem": "", "dirty": False}}) == PROVEN
+    assert doubts.of_tree({"git": {"problem": "", "dirty": False, "changed": []}}) == PROVEN
+
+
+def test_a_few_of_the_uncommitted_files_are_named() -> None:
+    changed = [f"{number}.txt" for number in range(7)]
+    found = doubts.of_tree({"git": {"problem": "", "dirty": True, "changed": changed}})
+    assert found.reason.endswith("not committed: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more")

@@ -128,7 +128,7 @@ def test_a_dirty_tree_is_refused_until_it_is_committed(project: Project) -> None
     project.change("minimum: 0.5", "minimum: 0.6")
     receipt = _register(project)
     assert (receipt.status, receipt.new) == ("refused", True)
-    assert "commit your changes, then run `convoy register`" in str(receipt.refusal())
+    assert "commit, ignore or remove them, then run `convoy register`" in str(receipt.refusal())
     again = _register(project)
     assert (again.status, again.new) == ("refused", False)
     assert len(ledger.read(project.client, "digits")) == 1

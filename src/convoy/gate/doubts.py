@@ -7,6 +7,8 @@ from convoy import digests, provenance
 from convoy.gate import staleness
 from convoy.gate.rules import Doubt
 
+_SHOWN = 5
+
 
 def of_tree(made: dict[str, Any]) -> Doubt:
     """Why the bundle could not be rebuilt from the commit.
@@ -22,10 +24,15 @@ def of_tree(made: dict[str, Any]) -> Doubt:
         )
     if git["dirty"]:
         return Doubt(
-            "dirty tree: there are changes that are not committed",
-            "commit your changes, then run `convoy register`",
+            f"dirty tree: not committed: {_listed(git['changed'])}",
+            "commit, ignore or remove them, then run `convoy register`",
         )
     return Doubt()
+
+
+def _listed(paths: list[str]) -> str:
+    more = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def of_data(root: Path, path: str) -> Doubt:
