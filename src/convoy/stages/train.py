@@ -16,6 +16,7 @@ from convoy.config.model import ModelConfig
 from convoy.config.train import ObjectiveConfig, TrainConfig
 from convoy.data.augment import Policy
 from convoy.data.loader import Augment
+from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.io import (
     atomic_path,
@@ -63,7 +64,7 @@ def train(
         ResourceError: a GPU is asked for and there is none.
     """
     preprocessor = read_json(prepared / "preprocessor.json")
-    policy, extra = _augmentation(augmented)
+    policy, mixing, extra = _augmentation(augmented)
     stores = [Store.open(prepared / "train", verify=True), *extra]
     val = Store.open(prepared / "val", verify=True)
     device = pick_device(config.device)
@@ -109,6 +110,7 @@ def train(
             precision=chosen,
             folder=checkpoints,
             journal=journal,
+            mixing=mixing,
         )
     except BaseException as error:
         killed = isinstance(error, SystemExit | KeyboardInterrupt)
@@ -119,10 +121,11 @@ def train(
     _prune(state / "checkpoints", keep=key)
 
 
-def _augmentation(folder: Path) -> tuple[Augment | None, list[Store]]:
-    policy = read_json(folder / "policy.json")
-    extra = [Store.open(folder / "train")] if policy["offline_copies"] else []
-    return Policy(policy["transforms"]) if policy["online"] and policy["transforms"] else None, extra
+def _augmentation(folder: Path) -> tuple[Augment | None, Mixing | None, list[Store]]:
+    record = read_json(folder / "policy.json")
+    extra = [Store.open(folder / "train")] if record["offline_copies"] else []
+    policy = Policy(record["transforms"]) if record["online"] and record["transforms"] else None
+    return policy, Mixing.of(record), extra
 
 
 def _data_digest(stores: list[Store], preprocessor: dict[str, Any]) -> str:
@@ -181,6 +184,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "seed": settings["seed"],
         "label_smoothing": facts["objective"]["label_smoothing"],
         "augment.online": " ".join(transforms) or "none",
+        "augment.mixing": str(Mixing.of(facts["augment"]) or "none"),
         "augment.offline_copies": facts["augment"]["offline_copies"],
         "image": f"{spec['height']}×{spec['width']}×{spec['channels']} {spec['resize']}",
         "classes": len(preprocessor["classes"]),
