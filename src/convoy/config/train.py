@@ -113,9 +113,7 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _engine_fits(self) -> Self:
         if self.device == "cpu" and self.precision == "fp16":
-            raise ValueError(
-                "precision: fp16 needs a GPU and device is cpu: there a CPU is slower and overflows; take bf16"
-            )
+            raise ValueError("precision: fp16 needs a GPU, and device is cpu; take bf16 or auto")
         if self.device == "cpu" and self.distributed.backend == "nccl":
             raise ValueError("distributed.backend: nccl needs GPUs and device is cpu: take gloo")
         if self.distributed.ranks > self.batch_size:

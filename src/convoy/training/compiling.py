@@ -59,7 +59,9 @@ def choose(
         return wanted == "on", "as asked"
     if not there:
         return False, "no C++ compiler"
-    file = cache / f"compile-{precision.machine_key(build(), shape, device)}-{chosen.name}-{chosen.layout}.json"
+    file = (
+        cache / f"compile-{precision.machine_key(build(), shape, device)}-{chosen.name}-{chosen.layout}.json"
+    )
     measured: dict[str, float] = read_json(file) if file.is_file() else {}
     if chosen.img_per_s:
         measured["plain"] = shape[0] / chosen.img_per_s[str(chosen)]
@@ -74,7 +76,10 @@ def choose(
         write_json(file, measured)
     compiled = measured["compiled"] * steps + measured["warm_up"] * _WARM_UPS
     pays = compiled < _MARGIN * measured["plain"] * steps
-    return pays, f"{measured['plain'] / measured['compiled']:.2f} times the speed, {measured['warm_up']:.0f} s to warm up"
+    return (
+        pays,
+        f"{measured['plain'] / measured['compiled']:.2f} times the speed, {measured['warm_up']:.0f} s to warm up",
+    )
 
 
 def _measure(
