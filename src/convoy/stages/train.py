@@ -66,8 +66,8 @@ def train(
     Raises:
         ConfigError: the model does not fit the images.
         IntegrityError: a loss is not finite.
-        ResourceError: a GPU, fp16 or a compiler is asked for and not there; a rank was killed; or a training of
-            these settings was interrupted in another environment.
+        ResourceError: a GPU, fp16 or a compiler is asked for and not there; a rank was killed; or a
+            training of these settings was interrupted in another environment.
         SystemExit: a signal came; a checkpoint was written.
     """
     job = _Job(prepared, augmented, model, objective, config)
@@ -178,9 +178,8 @@ class _Job:
         """Train here, or in the ranks that are asked for."""
         if prepare(checkpoints, journal).finished:
             return result(checkpoints)
-        part = partial(
-            replace(self).advance, device, chosen, checkpoints, journal
-        )  # each opens the data itself
+        job = replace(self)  # without the opened data: each rank opens them itself
+        part = partial(job.advance, device, chosen, checkpoints, journal)
         if self.config.distributed.ranks == 1:
             part(ALONE)
         else:

@@ -76,10 +76,8 @@ def choose(
         write_json(file, measured)
     compiled = measured["compiled"] * steps + measured["warm_up"] * _WARM_UPS
     pays = compiled < _MARGIN * measured["plain"] * steps
-    return (
-        pays,
-        f"{measured['plain'] / measured['compiled']:.2f} times the speed, {measured['warm_up']:.0f} s to warm up",
-    )
+    gain = measured["plain"] / measured["compiled"]
+    return pays, f"{gain:.2f} times the speed, {measured['warm_up']:.0f} s to warm up"
 
 
 def _measure(

@@ -82,7 +82,7 @@ def launch(work: Callable[[World], None], config: DistributedConfig, threads: in
     here = place(config)
     ranks = [_Rank(work, config, here, number, threads) for number in range(config.processes)]
     try:
-        _watch(ranks, config)
+        _watch(ranks)
     except (SystemExit, KeyboardInterrupt):
         for rank in ranks:
             rank.signal(signal.SIGTERM)
@@ -138,7 +138,7 @@ class _Rank:
         )
 
 
-def _watch(ranks: list[_Rank], config: DistributedConfig) -> None:
+def _watch(ranks: list[_Rank]) -> None:
     """Wait for all; raise the error of the first that fails, a killed one before those that missed it."""
     running = list(ranks)
     while running:

@@ -90,9 +90,9 @@ def settle(folder: Path, key: str, environment: Environment, say: Callable[[str]
             f"a training of these settings was interrupted in epoch {done.epochs + 1}, "
             f"and cannot be resumed exactly here: {told}",
             where=str(folder),
-            fix="go on where it was made; or `convoy run --allow-inexact-resume` goes on here, with other last "
-            f"bits, and records that; or `convoy run --restart-training` begins anew (with dvc repro: {VARIABLE}="
-            "inexact or restart)",
+            fix="go on where it was made; or `convoy run --allow-inexact-resume` goes on here, with other "
+            "last bits, and records that; or `convoy run --restart-training` begins anew "
+            f"(dvc repro: {VARIABLE}=inexact or restart)",
         )
     say(f"going on in epoch {done.epochs + 1} inexactly, as asked: {told}")
     inexact = [*record["inexact"], {"epoch": done.epochs, "changed": changed}]

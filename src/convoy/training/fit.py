@@ -121,7 +121,7 @@ def advance(
     torch.manual_seed(config.seed)
     network = build().lay_out(precision.memory_format)
     if precision.compiled:
-        network.compile()  # type: ignore[no-untyped-call]
+        network.compile()
     workers = auto_workers() if config.loader.workers == "auto" else config.loader.workers
     loader = BatchLoader(
         train,
@@ -169,9 +169,10 @@ def result(folder: Path) -> Fitted:
     """
     last = checkpoints.read(checkpoints.last_path(folder))
     best = checkpoints.read(checkpoints.best_path(folder))
-    if int(best["epoch"]) != checkpoints.best_epoch(last):
+    found, expected = int(best["epoch"]), checkpoints.best_epoch(last)
+    if found != expected:
         raise IntegrityError(
-            f"best.ckpt is of epoch {best['epoch'] + 1}, and the best one was {checkpoints.best_epoch(last) + 1}",
+            f"best.ckpt is of epoch {found + 1}, and the best one was {expected + 1}",
             where=str(folder),
             fix="delete the folder to train from the beginning",
         )

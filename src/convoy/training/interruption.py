@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT while training: the step is finished and a checkpoint written before the process ends."""
+"""SIGTERM and SIGINT while training: the step is finished and a checkpoint written before the end."""
 
 import signal
 import threading

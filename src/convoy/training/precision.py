@@ -3,8 +3,8 @@
 On processors with bf16 units (AMX, AVX512-BF16, Arm BF16, CUDA from Ampere on), bf16 in channels_last is 1.6
 to 5 times faster than fp32; without them it is slower. So the units decide, and the measurement can overrule
 them only where another choice is clearly faster: a ratio near 1 would flip with the machine's load, and two
-runs on one machine must choose alike to end in the same bytes. fp16 is never chosen: it needs its loss scaled,
-and gains nothing over bf16 where that has units.
+runs on one machine must choose alike to end in the same bytes. fp16 is never chosen: it needs its loss
+scaled, and gains nothing over bf16 where that has units.
 """
 
 import time
@@ -146,7 +146,7 @@ def stepper(
     """Does a training step, and waits for it."""
     network = network.to(device).lay_out(precision.memory_format).train()
     if precision.compiled:
-        network.compile()  # type: ignore[no-untyped-call]
+        network.compile()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     images = torch.zeros(shape, dtype=torch.uint8, device=device)
 

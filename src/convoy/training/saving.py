@@ -1,4 +1,4 @@
-"""When a checkpoint is taken: after every epoch, every so many minutes within one, and before an early end."""
+"""When a checkpoint is taken: after every epoch, every so many minutes within one, before an early end."""
 
 import time
 from pathlib import Path
@@ -42,8 +42,8 @@ class Saving(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.fit_loop.restarting:
-            # Lightning holds the whole first epoch after a resume for a repeated one, and would leave out what
-            # it does at the end of others
+            # Lightning holds the whole first epoch after a resume for a repeated one, and would leave out
+            # what it does at the end of others
             trainer.fit_loop.restarting = False
         due = bool(self._interruption.number) or time.monotonic() - self._saved >= self._seconds
         if trainer.world_size > 1:

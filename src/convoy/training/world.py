@@ -36,8 +36,7 @@ def total(sums: dict[str, Tensor], count: int) -> tuple[dict[str, Tensor], int]:
         return sums, count
     names = sorted(sums)
     device = sums[names[0]].device
-    every = torch.stack(
-        [sums[name].double() for name in names] + [torch.tensor(float(count), device=device).double()]
-    )
+    seen = torch.tensor(count, dtype=torch.float64, device=device)
+    every = torch.stack([*(sums[name].double() for name in names), seen])
     distributed.all_reduce(every)
     return dict(zip(names, every[:-1].float(), strict=True)), int(every[-1])
