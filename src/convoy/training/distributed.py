@@ -143,11 +143,14 @@ def _watch(ranks: list[_Rank]) -> None:
     running = list(ranks)
     while running:
         connection.wait([rank.process.sentinel for rank in running])
-        if any(rank.process.exitcode for rank in running):
+        codes = [
+            rank.process.exitcode for rank in ranks
+        ]  # once: a dying one has it a little later
+        if any(codes):
             time.sleep(_SETTLE_SECONDS)
             failed = [rank for rank in ranks if rank.process.exitcode]
             raise min(failed, key=lambda rank: rank.process.exitcode or 0).error()
-        running = [rank for rank in running if rank.process.exitcode is None]
+        running = [rank for rank, code in zip(ranks, codes, strict=True) if code is None]
 
 
 def _run(
