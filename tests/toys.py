@@ -46,9 +46,15 @@ def write_prepared(folder: Path, train: int = 64, val: int = 16, test: int = 32)
     return preprocessor
 
 
-def write_policy(folder: Path, transforms: list[dict[str, Any]] | None = None) -> None:
+def write_policy(folder: Path, transforms: list[dict[str, Any]] | None = None, **mixing: Any) -> None:
     """What `augment` leaves, without copies."""
     io.write_json(
         folder / "policy.json",
-        {"online": bool(transforms), "offline_copies": 0, "seed": 0, "transforms": transforms or []},
+        {
+            "online": bool(transforms or mixing),
+            "offline_copies": 0,
+            "seed": 0,
+            "transforms": transforms or [],
+            **mixing,
+        },
     )

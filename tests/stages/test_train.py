@@ -117,6 +117,20 @@ def test_compiled_bytecode_is_no_part_of_what_is_hashed(
     assert _code_digest() != before
 
 
+def test_what_augment_mixes_is_mixed_in_training_and_told_in_the_runs_parameters(
+    run: Run, tmp_path: Path
+) -> None:
+    plain = run("plain")
+    write_prepared(tmp_path / "mixed" / "prepared")
+    write_policy(tmp_path / "mixed" / "augmented", FLIP, mixup={"alpha": 0.4, "p": 1.0}, cutmix=None)
+    mixed = run("mixed")
+    weights = [(place / "out" / "model.safetensors").read_bytes() for place in (plain, mixed)]
+    assert weights[0] != weights[1]
+    starts = [next(read(place / "out" / "journal.jsonl")) for place in (plain, mixed)]
+    told = [start["params"]["augment.mixing"] for start in starts]
+    assert told == ["none", "mixup(alpha=0.4, p=1)"]
+
+
 def test_another_seed_ends_in_other_weights(run: Run) -> None:
     weights = [(run(n, seed=s) / "out" / "model.safetensors").read_bytes() for n, s in (("a", 0), ("b", 1))]
     assert weights[0] != weights[1]

@@ -8,8 +8,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from convoy.config.engine import LoaderConfig
 from convoy.config.model import CnnConfig, ConvBlock
-from convoy.config.train import LoaderConfig, ObjectiveConfig, ScheduleConfig, SgdConfig, TrainConfig
+from convoy.config.train import ObjectiveConfig, ScheduleConfig, SgdConfig, TrainConfig
 from convoy.data.augment import Policy
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store

@@ -5,6 +5,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from convoy.config._base import Section
+from convoy.config.engine import (
+    Compile,
+    Device,
+    DistributedConfig,
+    LoaderConfig,
+    MemoryFormat,
+    Minutes,
+    Precision,
+)
 
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -55,23 +64,6 @@ class EarlyStoppingConfig(Section):
     min_delta: NonNegative = 0.0
 
 
-class LoaderConfig(Section):
-    """How batches are made beside the training. It changes the speed alone: the batches are the same."""
-
-    workers: int | Literal["auto"] = Field(
-        default="auto",
-        description="threads that make batches; auto: all cores but one; 0: none beside training",
-    )
-    prefetch: int = Field(default=4, ge=1, le=1024, description="batches made ahead")
-
-    @field_validator("workers", mode="before")
-    @classmethod
-    def _workers(cls, value: object) -> object:
-        if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-            return value
-        raise ValueError("must be auto or a whole number of at least 0")
-
-
 class TrainConfig(Section):
     seed: int = Field(ge=0)
     epochs: int = Field(ge=1)
@@ -79,10 +71,28 @@ class TrainConfig(Section):
     optimizer: Annotated[SgdConfig | AdamConfig, Field(discriminator="name")]
     schedule: ScheduleConfig
     early_stopping: EarlyStoppingConfig | None
-    device: Literal["auto", "cpu", "gpu"]
-    precision: Literal["auto", "fp32", "bf16"]
-    threads: int | Literal["auto"] = Field(description="CPU threads; equal bits need equal threads")
+    device: Device
+    precision: Precision = Field(
+        description="of matrix operations; auto: bf16 where this machine has units for it"
+    )
+    memory_format: MemoryFormat = Field(
+        default="auto",
+        description="of images; auto: measured with precision: auto, else channels_last for bf16 and fp16",
+    )
+    compile: Compile = Field(
+        default="auto", description="torch.compile; auto: where its warm-up pays back, by a measurement"
+    )
+    deterministic: bool = Field(
+        default=False, description="equal bits on a GPU, too, more slowly; a CPU always gives them"
+    )
+    threads: int | Literal["auto"] = Field(
+        description="CPU threads of each process; equal bits need equal threads"
+    )
+    distributed: DistributedConfig = Field(default_factory=DistributedConfig)
     loader: LoaderConfig = Field(default_factory=LoaderConfig)
+    checkpoint_minutes: Minutes | None = Field(
+        default=None, description="between checkpoints within an epoch; null: after each epoch only"
+    )
 
     @field_validator("threads", mode="before")
     @classmethod
@@ -97,5 +107,18 @@ class TrainConfig(Section):
             raise ValueError(
                 f"schedule.warmup_epochs ({self.schedule.warmup_epochs}) must be less than "
                 f"epochs ({self.epochs})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_fits(self) -> Self:
+        if self.device == "cpu" and self.precision == "fp16":
+            raise ValueError("precision: fp16 needs a GPU, and device is cpu; take bf16 or auto")
+        if self.device == "cpu" and self.distributed.backend == "nccl":
+            raise ValueError("distributed.backend: nccl needs GPUs and device is cpu: take gloo")
+        if self.distributed.ranks > self.batch_size:
+            raise ValueError(
+                f"distributed.processes × nodes ({self.distributed.ranks}) must not exceed "
+                f"batch_size ({self.batch_size}): each process takes its rows of every batch"
             )
         return self

@@ -123,9 +123,9 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         return self.each(self.batch)
 
-    def each(self, make: Callable[[int, Indices], T]) -> Iterator[T]:
-        """`make(number, indices)` for this rank's batches of the epoch, in order, made ahead by the
-        threads.
+    def each(self, make: Callable[[int, Indices], T], first: int = 0) -> Iterator[T]:
+        """`make(number, indices)` for this rank's batches of the epoch from its `first` on, in order, made
+        ahead by the threads.
         """
         order = self.order()
         numbers = [number % self._batches for number in range(self.rank, len(self) * self.ranks, self.ranks)]
@@ -136,7 +136,7 @@ class BatchLoader:
 
         small = np.prod(self.stores[0].images.shape[1:]) < _SMALL
         workers = min(self.workers, 1) if small else self.workers
-        return _ahead([task(number) for number in numbers], workers, self.prefetch)
+        return _ahead([task(number) for number in numbers[first:]], workers, self.prefetch)
 
     def batch(self, number: int, indices: Indices) -> Batch:
         """The samples at `indices`, augmented as batch `number` of the epoch."""

@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,11 @@ from safetensors.torch import save_file
 
 import convoy
 from convoy import plugins
+from convoy.config.engine import ENGINE
 from convoy.config.model import ModelConfig
 from convoy.config.train import ObjectiveConfig, TrainConfig
 from convoy.data.augment import Policy
-from convoy.data.loader import Augment
+from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.io import (
     atomic_path,
@@ -28,9 +31,12 @@ from convoy.io import (
     write_text,
 )
 from convoy.layout import AUGMENT, PREPARE, STATE, TRAIN
-from convoy.training import network, precision
-from convoy.training.fit import Fitted, fit, pick_device
+from convoy.training import compiling, distributed, exactness, network, precision
+from convoy.training.fit import Fitted, advance, pick_device, prepare, result
 from convoy.training.journal import Event, Journal, dump, without_times
+from convoy.training.precision import Precision
+from convoy.training.progress import say
+from convoy.training.world import ALONE, World
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
@@ -60,69 +66,171 @@ def train(
     Raises:
         ConfigError: the model does not fit the images.
         IntegrityError: a loss is not finite.
-        ResourceError: a GPU is asked for and there is none.
+        ResourceError: a GPU, fp16 or a compiler is asked for and not there; a rank was killed; or a
+            training of these settings was interrupted in another environment.
+        SystemExit: a signal came; a checkpoint was written.
     """
-    preprocessor = read_json(prepared / "preprocessor.json")
-    policy, extra = _augmentation(augmented)
-    stores = [Store.open(prepared / "train", verify=True), *extra]
-    val = Store.open(prepared / "val", verify=True)
-    device = pick_device(config.device)
+    job = _Job(prepared, augmented, model, objective, config)
+    job.check()
     torch.set_num_threads(_threads(config))
-
-    def build() -> network.Network:
-        return network.build(model, preprocessor)
-
-    spec = preprocessor["spec"]
-    shape = (config.batch_size, spec["height"], spec["width"], spec["channels"])
-    chosen = (
-        precision.choose(build, shape, device, state / "cache" / "precision")
-        if config.precision == "auto"
-        else precision.Precision(config.precision)
-    )
-    facts: dict[str, Any] = {
-        "model": model.model_dump(),
-        "objective": objective.model_dump(),
-        "train": config.model_dump(),
-        "augment": read_json(augmented / "policy.json"),
-        "data_digest": _data_digest([*stores, val], preprocessor),
-        "code_digest": _code_digest(),
+    what = job.identity()
+    checkpoints = state / "checkpoints" / sha256_bytes(dump_json(what).encode())[:16]
+    device = pick_device(config.device)
+    chosen = _choose(job, device, state / "cache" / "precision", exactness.recorded(checkpoints))
+    where: dict[str, Any] = {
         "device": device.type,
         "precision": chosen.name,
-        "memory_format": str(chosen.memory_format).removeprefix("torch."),
+        "memory_format": chosen.layout,
+        "compile": chosen.compiled,
         "threads": torch.get_num_threads(),
+        "ranks": config.distributed.ranks,
         "torch": torch.__version__,
     }
-    key = sha256_bytes(dump_json(facts).encode())[:16]
-    journal = Journal(state / "runs" / key / "journal.jsonl")
-    checkpoints = state / "checkpoints" / key
-    _start(journal, key, facts, preprocessor, resumable=checkpoints.is_dir())
+    key = sha256_bytes(dump_json({**what, **where}).encode())[:16]
+    settled = exactness.settle(
+        checkpoints,
+        key,
+        {**where, "processor": precision.processor(device), "deterministic": config.deterministic},
+        say,
+    )
+    facts = {**what, "train": config.model_dump(), **where}
+    journal = Journal(state / "runs" / settled.key / "journal.jsonl")
+    _start(journal, settled.key, facts, job.preprocessor, resumable=settled.resumed)
     watch(journal.path)
     try:
-        fitted = fit(
-            build,
-            plugins.load("objective", objective.name).build(objective),
-            config,
-            train=stores,
-            val=val,
-            augment=policy,
-            device=device,
-            precision=chosen,
-            folder=checkpoints,
-            journal=journal,
-        )
+        fitted = job.fit(device, chosen, checkpoints, journal)
     except BaseException as error:
         killed = isinstance(error, SystemExit | KeyboardInterrupt)
         journal.append("end", status="KILLED" if killed else "FAILED", reason=str(error).split("\n")[0])
         raise
-    _write(out, fitted, {**facts, "key": key, "seed": config.seed}, preprocessor, journal)
+    record = {**facts, "key": settled.key, "seed": config.seed, "inexact_resume": settled.inexact}
+    _write(out, fitted, record, job.preprocessor, journal)
     journal.append("end", status="FINISHED", reason="")
-    _prune(state / "checkpoints", keep=key)
+    _prune(state / "checkpoints", keep=checkpoints.name)
 
 
-def _augmentation(folder: Path) -> tuple[Augment | None, list[Store]]:
-    policy = read_json(folder / "policy.json")
-    extra = [Store.open(folder / "train")] if policy["offline_copies"] else []
-    return Policy(policy["transforms"]) if policy["online"] and policy["transforms"] else None, extra
+@dataclass(frozen=True)
+class _Job:
+    """What is trained on what, as each rank opens it for itself."""
+
+    prepared: Path
+    augmented: Path
+    model: ModelConfig
+    objective: ObjectiveConfig
+    config: TrainConfig
+
+    @cached_property
+    def preprocessor(self) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.prepared / "preprocessor.json")
+        return found
+
+    @cached_property
+    def policy(self) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.augmented / "policy.json")
+        return found
+
+    @cached_property
+    def stores(self) -> list[Store]:
+        """Those of training."""
+        extra = [Store.open(self.augmented / "train")] if self.policy["offline_copies"] else []
+        return [Store.open(self.prepared / "train"), *extra]
+
+    @cached_property
+    def val(self) -> Store:
+        return Store.open(self.prepared / "val")
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of a rank's training batch."""
+        spec = self.preprocessor["spec"]
+        rows = -(-self.config.batch_size // self.config.distributed.ranks)
+        return rows, spec["height"], spec["width"], spec["channels"]
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole training."""
+        samples = sum(len(store) for store in self.stores)
+        return self.config.epochs * -(-samples // self.config.batch_size)
+
+    def check(self) -> None:
+        """Raises:
+        IntegrityError: the data are not those that were written.
+        """
+        for split in ("train", "val"):
+            Store.open(self.prepared / split, verify=True)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the weights but for their last bits."""
+        settings = self.config.model_dump()
+        return {
+            "model": self.model.model_dump(),
+            "objective": self.objective.model_dump(),
+            "train": {name: value for name, value in settings.items() if name not in ENGINE},
+            "augment": self.policy,
+            "data_digest": _data_digest([*self.stores, self.val], self.preprocessor),
+            "code_digest": _code_digest(),
+        }
+
+    def build(self) -> network.Network:
+        return network.build(self.model, self.preprocessor)
+
+    def fit(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> Fitted:
+        """Train here, or in the ranks that are asked for."""
+        if prepare(checkpoints, journal).finished:
+            return result(checkpoints)
+        job = replace(self)  # without the opened data: each rank opens them itself
+        part = partial(job.advance, device, chosen, checkpoints, journal)
+        if self.config.distributed.ranks == 1:
+            part(ALONE)
+        else:
+            distributed.launch(part, self.config.distributed, torch.get_num_threads())
+        return result(checkpoints)
+
+    def advance(
+        self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal, world: World
+    ) -> None:
+        online, transforms = self.policy["online"], self.policy["transforms"]
+        advance(
+            self.build,
+            plugins.load("objective", self.objective.name).build(self.objective),
+            self.config,
+            train=self.stores,
+            val=self.val,
+            augment=Policy(transforms) if online and transforms else None,
+            mixing=Mixing.of(self.policy),
+            device=device,
+            precision=chosen,
+            folder=checkpoints,
+            journal=journal,
+            world=world,
+        )
+
+
+def _choose(job: _Job, device: torch.device, cache: Path, earlier: dict[str, Any]) -> Precision:
+    """As the settings say; where they leave it open, as the training that is taken up did; or as measured."""
+    config = job.config
+    same = all(
+        earlier.get(name) == value
+        for name, value in {
+            "device": device.type, "processor": precision.processor(device), "torch": torch.__version__
+        }.items()
+    )  # fmt: skip
+    name, layout = config.precision, config.memory_format
+    if same and name == "auto" and layout in ("auto", earlier["memory_format"]):
+        name, layout = earlier["precision"], earlier["memory_format"]
+    chosen = precision.choose(job.build, job.shape, device, cache, name, layout)
+    compiled, why = (
+        (bool(earlier["compile"]), "as before")
+        if same and config.compile == "auto"
+        else compiling.choose(config.compile, job.build, chosen, job.shape, job.steps, device, cache)
+    )
+    speeds = ", ".join(f"{each} {speed:,.0f}" for each, speed in (chosen.img_per_s or {}).items())
+    say(
+        f"{device.type}, {chosen}{f' (images/s measured: {speeds})' if speeds else ''}, "
+        f"{'compiled' if compiled else 'not compiled'} ({why}), {torch.get_num_threads()} threads"
+        + (f" in each of {config.distributed.ranks} processes" if config.distributed.ranks > 1 else "")
+    )
+    return replace(chosen, compiled=compiled)
 
 
 def _data_digest(stores: list[Store], preprocessor: dict[str, Any]) -> str:
@@ -131,7 +239,10 @@ def _data_digest(stores: list[Store], preprocessor: dict[str, Any]) -> str:
 
 
 def _threads(config: TrainConfig) -> int:
-    return len(os.sched_getaffinity(0)) if config.threads == "auto" else config.threads
+    """Of each process; together, where nothing is asked for, they take all cores."""
+    if config.threads != "auto":
+        return config.threads
+    return max(1, len(os.sched_getaffinity(0)) // config.distributed.processes)
 
 
 def _code_digest() -> str:
@@ -181,12 +292,16 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "seed": settings["seed"],
         "label_smoothing": facts["objective"]["label_smoothing"],
         "augment.online": " ".join(transforms) or "none",
+        "augment.mixing": str(Mixing.of(facts["augment"]) or "none"),
         "augment.offline_copies": facts["augment"]["offline_copies"],
         "image": f"{spec['height']}×{spec['width']}×{spec['channels']} {spec['resize']}",
         "classes": len(preprocessor["classes"]),
         "device": facts["device"],
         "precision": facts["precision"],
+        "memory_format": facts["memory_format"],
+        "compile": facts["compile"],
         "threads": facts["threads"],
+        "ranks": facts["ranks"],
     }
 
 

@@ -1,11 +1,15 @@
 """Checkpoints that are whole or absent, cost training almost nothing, and run no code when they are read.
 
-After every epoch `last.ckpt` is taken as bytes at once and written, synced and renamed by a thread while
-the next epoch trains. In an epoch that is the best so far, `best.ckpt` becomes a second name of the same
-file (a copy, where there are no hard links), just before `last.ckpt` does: whatever moment a kill picks, the
-resumed epoch makes the same best again.
+`last.ckpt` is taken as bytes at once and written, synced and renamed by a thread while training goes on; the
+one before it stays as `previous.ckpt`. In an epoch that is the best so far, `best.ckpt` becomes a second name
+of the same file (a copy, where there are no hard links), just before `last.ckpt` does: whatever moment a kill
+picks, the resumed epoch makes the same best again.
+
+A file carries the SHA-256 of its content as the comment of the zip archive that `torch.save` writes: it
+cannot be parted from the file, and `torch.load` reads the file as any other.
 """
 
+import hashlib
 import os
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +19,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from convoy.errors import IntegrityError
 from convoy.io import atomic_path
+
+_NO_COMMENT = b"\x00\x00"  # how a zip archive ends: the comment's length, the comment
+_DIGEST = 64  # hexadecimal digits
+_SEALED = _DIGEST.to_bytes(2, "little")
 
 
 def best_path(folder: Path) -> Path:
@@ -27,6 +35,49 @@ def best_path(folder: Path) -> Path:
 
 def last_path(folder: Path) -> Path:
     return folder / "last.ckpt"
+
+
+def previous_path(folder: Path) -> Path:
+    return folder / "previous.ckpt"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A checkpoint, on the CPU.
+
+    Raises:
+        IntegrityError: its bytes are not those that were written.
+        FileNotFoundError: there is none.
+    """
+    content = memoryview(path.read_bytes())
+    end = len(content) - _DIGEST - len(_SEALED)
+    if end < 0 or content[end : end + len(_SEALED)] != _SEALED:
+        raise _damaged(path, "it is cut short")
+    if _digest(content[:end]) != bytes(content[-_DIGEST:]):
+        raise _damaged(path, "its content does not give the SHA-256 in it")
+    checkpoint: dict[str, Any] = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    return checkpoint
+
+
+def _damaged(path: Path, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"the checkpoint {path.name} is damaged: {why}",
+        where=str(path),
+        fix="check the disk; delete the folder to train from the beginning",
+    )
+
+
+def _digest(body: memoryview) -> bytes:
+    """Of an archive, without the end that says whether it has a comment."""
+    return hashlib.sha256(body).hexdigest().encode()
+
+
+def seal(content: BytesIO) -> None:
+    """Append the digest of what `torch.save` wrote."""
+    with content.getbuffer() as buffer:
+        assert buffer[-len(_NO_COMMENT) :] == _NO_COMMENT, "torch.save no longer writes zip archives"
+        digest = _digest(buffer[: -len(_NO_COMMENT)])
+    content.seek(-len(_NO_COMMENT), os.SEEK_END)
+    content.write(_SEALED + digest)
 
 
 class BestEpoch(pl.Callback):
@@ -50,6 +101,11 @@ class BestEpoch(pl.Callback):
         self._best, self._epoch = state_dict["best"], state_dict["epoch"]
 
 
+def best_epoch(checkpoint: dict[str, Any]) -> int:
+    """The best epoch when a checkpoint was taken, from 0; -1: there was none yet."""
+    return int(checkpoint["callbacks"][BestEpoch.__qualname__]["epoch"])
+
+
 class BackgroundCheckpointIO(TorchCheckpointIO):
     """Writes in a thread, one checkpoint at a time; reads with `weights_only`."""
 
@@ -64,14 +120,13 @@ class BackgroundCheckpointIO(TorchCheckpointIO):
         content = BytesIO()
         torch.save(checkpoint, content)
         self.finish()
-        is_best = checkpoint["callbacks"][BestEpoch.__qualname__]["epoch"] == checkpoint["epoch"]
+        is_best = best_epoch(checkpoint) == checkpoint["epoch"]
         self._pending = self._writer.submit(_write, content, Path(path), is_best)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        return checkpoint
+        return read(Path(path))
 
     def finish(self) -> None:
         """Wait for what is being written.
@@ -91,19 +146,24 @@ class BackgroundCheckpointIO(TorchCheckpointIO):
 
 
 def _write(content: BytesIO, last: Path, is_best: bool) -> None:
+    seal(content)
     with atomic_path(last) as temporary:
-        temporary.write_bytes(content.getbuffer())
+        with temporary.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())  # before any name is given to it
         if is_best:
-            link = last.with_name(f".{best_path(last.parent).name}.part")
-            link.unlink(missing_ok=True)
-            try:
-                os.link(temporary, link)
-            except OSError:  # a file system without hard links (exFAT, some network shares)
-                shutil.copyfile(temporary, link)
-            link.replace(best_path(last.parent))
+            second_name(temporary, best_path(last.parent))
+        if last.is_file():
+            second_name(last, previous_path(last.parent))
 
 
-def callbacks(folder: Path, monitor: str) -> list[pl.Callback]:
-    """What makes Lightning call `BackgroundCheckpointIO` after every epoch."""
-    last = ModelCheckpoint(dirpath=folder, filename="last", monitor=None, enable_version_counter=False)
-    return [BestEpoch(monitor), last]
+def second_name(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, whatever it was before."""
+    link = target.with_name(f".{target.name}.part")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(source, link)
+    except OSError:  # a file system without hard links (exFAT, some network shares)
+        shutil.copyfile(source, link)
+    link.replace(target)

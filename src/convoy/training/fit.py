@@ -1,30 +1,36 @@
 """One training from stores to the best weights; interrupted and started again, it ends in the same bytes."""
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.strategies import DDPStrategy
 
 from convoy.config.train import EarlyStoppingConfig, TrainConfig
 from convoy.data.loader import Augment, BatchLoader, auto_workers
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
-from convoy.errors import ResourceError
+from convoy.errors import IntegrityError, ResourceError
 from convoy.training import checkpoints
 from convoy.training.feed import feed
+from convoy.training.interruption import Interruption
 from convoy.training.journal import Journal
 from convoy.training.learner import Learner
 from convoy.training.network import Network
 from convoy.training.objectives.classification import Classification
+from convoy.training.pace import Pace
 from convoy.training.precision import Precision
-from convoy.training.progress import EpochProgress
+from convoy.training.progress import EpochProgress, say
 from convoy.training.recorder import Recorder
+from convoy.training.resume import Position, recover
+from convoy.training.saving import Saving
+from convoy.training.world import ALONE, World
 
 _VALIDATION_BATCH = 512
 
@@ -65,7 +71,7 @@ def fit(
     journal: Journal,
     mixing: Mixing | None = None,
 ) -> Fitted:
-    """Train, or go on from `folder`/last.ckpt where a killed training left one.
+    """Train, or go on from `folder`/last.ckpt where an interrupted training left one.
 
     Args:
         build: makes the fresh network; torch is seeded before.
@@ -77,9 +83,45 @@ def fit(
 
     Raises:
         IntegrityError: a loss is not finite.
+        SystemExit: SIGTERM or SIGINT came; a checkpoint was written.
     """
+    if not prepare(folder, journal).finished:
+        advance(
+            build,
+            objective,
+            config,
+            train=train,
+            val=val,
+            augment=augment,
+            device=device,
+            precision=precision,
+            folder=folder,
+            journal=journal,
+            mixing=mixing,
+        )
+    return result(folder)
+
+
+def advance(
+    build: Callable[[], Network],
+    objective: Classification,
+    config: TrainConfig,
+    *,
+    train: Sequence[Store],
+    val: Store,
+    augment: Augment | None,
+    device: torch.device,
+    precision: Precision,
+    folder: Path,
+    journal: Journal,
+    mixing: Mixing | None = None,
+    world: World = ALONE,
+) -> None:
+    """What each rank of `fit` does after `prepare`: train to the end; what came of it lies in `folder`."""
     torch.manual_seed(config.seed)
     network = build().lay_out(precision.memory_format)
+    if precision.compiled:
+        network.compile()
     workers = auto_workers() if config.loader.workers == "auto" else config.loader.workers
     loader = BatchLoader(
         train,
@@ -91,23 +133,49 @@ def fit(
         prefetch=config.loader.prefetch,
     )
     learner = Learner(network, objective, config, steps_per_epoch=len(loader), mixing=mixing)
-    monitor = config.early_stopping.monitor if config.early_stopping else "val_loss"
+    if device.type == "cuda" and world.size > 1:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     last = checkpoints.last_path(folder)
-    resumed = _state(last)
-    journal.keep(e for e in journal.events() if e["event"] != "end" and e.get("step", -1) < resumed.epochs)
-    if not resumed.stopped:
-        trainer = _trainer(config, device, precision, folder, journal, monitor)
-        with warnings.catch_warnings():
-            # Lightning 2.6 uses a name that torch 2.14 deprecates; the folder is meant to hold checkpoints
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-            trainer.fit(
-                learner,
-                feed(loader, device, lambda: int(trainer.current_epoch)),
-                feed(BatchLoader([val], batch_size=_VALIDATION_BATCH, workers=min(workers, 1)), device),
-                ckpt_path=str(last) if resumed.epochs else None,
-            )
-    best = torch.load(checkpoints.best_path(folder), map_location="cpu", weights_only=True)
+    with Interruption() as interruption, warnings.catch_warnings():
+        trainer = _trainer(config, device, precision, folder, journal, interruption, loader.samples)
+        # Lightning 2.6 uses a name that torch 2.14 deprecates; the folder is meant to hold checkpoints; sums
+        # of the ranks are added before they are logged
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", message="It is recommended to use .*sync_dist=True")
+        trainer.fit(
+            learner,
+            feed(loader, device, lambda: int(trainer.current_epoch), world=world),
+            feed(
+                BatchLoader([val], batch_size=_VALIDATION_BATCH, workers=min(workers, 1)), device, world=world
+            ),
+            ckpt_path=str(last) if last.is_file() else None,
+        )
+
+
+def prepare(folder: Path, journal: Journal) -> Position:
+    """Find the checkpoint to go on from, and cut the journal back to the epochs that it holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = recover(folder, say)
+    journal.keep(e for e in journal.events() if e["event"] != "end" and e.get("step", -1) < done.epochs)
+    return done
+
+
+def result(folder: Path) -> Fitted:
+    """What a finished training left.
+
+    Raises:
+        IntegrityError: the best epoch's weights are damaged.
+    """
+    last = checkpoints.read(checkpoints.last_path(folder))
+    best = checkpoints.read(checkpoints.best_path(folder))
+    found, expected = int(best["epoch"]), checkpoints.best_epoch(last)
+    if found != expected:
+        raise IntegrityError(
+            f"best.ckpt is of epoch {found + 1}, and the best one was {expected + 1}",
+            where=str(folder),
+            fix="delete the folder to train from the beginning",
+        )
     prefix = "network."
     return Fitted(
         weights={
@@ -116,25 +184,8 @@ def fit(
             if name.startswith(prefix)
         },
         best_epoch=int(best["epoch"]),
-        epochs_run=_state(last).epochs,
+        epochs_run=int(last["epoch"]) + 1,
     )
-
-
-@dataclass(frozen=True)
-class _State:
-    epochs: int  # whole epochs in the checkpoint
-    stopped: bool  # early stopping had ended the training
-
-
-def _state(last: Path) -> _State:
-    if not last.is_file():
-        return _State(0, False)
-    checkpoint: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
-    stopped = any(
-        name.startswith("EarlyStopping") and state["wait_count"] >= state["patience"]
-        for name, state in checkpoint["callbacks"].items()
-    )
-    return _State(int(checkpoint["epoch"]) + 1, stopped)
 
 
 def _trainer(
@@ -143,20 +194,32 @@ def _trainer(
     precision: Precision,
     folder: Path,
     journal: Journal,
-    monitor: str,
+    interruption: Interruption,
+    samples: int,
 ) -> pl.Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    monitor = config.early_stopping.monitor if config.early_stopping else "val_loss"
     stopping = [_early_stopping(config.early_stopping)] if config.early_stopping else []
+    pace = Pace(samples)
+    gpu = device.type == "cuda"
+    ranks = config.distributed.ranks
+    backend = None if config.distributed.backend == "auto" else config.distributed.backend
     return pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
+        accelerator="gpu" if gpu else "cpu",
+        devices=config.distributed.processes,
+        num_nodes=config.distributed.nodes,
+        strategy=DDPStrategy(process_group_backend=backend) if ranks > 1 else "auto",
+        sync_batchnorm=gpu and ranks > 1,
         precision=precision.lightning,
+        deterministic=True if gpu and config.deterministic else None,
         max_epochs=config.epochs,
         callbacks=[
             *stopping,
-            EpochProgress(config.epochs),
-            Recorder(journal),
-            *checkpoints.callbacks(folder, monitor),
+            pace,
+            EpochProgress(config.epochs, config.batch_size, pace, monitor),
+            Recorder(journal, pace),
+            checkpoints.BestEpoch(monitor),
+            Saving(folder, config.checkpoint_minutes, interruption),
         ],
         plugins=[checkpoints.BackgroundCheckpointIO()],
         logger=False,

@@ -20,7 +20,9 @@ from convoy.io import write_text
 
 Event = dict[str, Any]
 
-EPOCH_SECONDS = "epoch_seconds"  # a metric of the live journal alone
+EPOCH_SECONDS = "epoch_seconds"  # metrics of the live journal alone
+IMAGES_PER_SECOND = "images_per_second"
+_CLOCKED = (EPOCH_SECONDS, IMAGES_PER_SECOND)
 
 
 class Journal:
@@ -65,6 +67,6 @@ def without_times(events: Iterable[Event]) -> list[Event]:
     for event in events:
         kept = {name: value for name, value in event.items() if name != "t"}
         if "values" in kept:
-            kept["values"] = {n: v for n, v in kept["values"].items() if n != EPOCH_SECONDS}
+            kept["values"] = {n: v for n, v in kept["values"].items() if n not in _CLOCKED}
         bare.append(kept)
     return bare

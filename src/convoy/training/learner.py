@@ -13,11 +13,12 @@ from convoy.data.device import mixed
 from convoy.data.loader import batch_key
 from convoy.data.mixing import Mixing
 from convoy.errors import IntegrityError
-from convoy.training import optim
+from convoy.training import optim, world
 from convoy.training.network import Network
 from convoy.training.objectives.classification import Classification
 
-TensorBatch = dict[str, Tensor]  # images (N, H, W, C) uint8, target (N,) int64
+# images (N, H, W, C) uint8, target (N,) int64; of several ranks, `share` (see training.feed.Feed)
+TensorBatch = dict[str, Any]
 
 
 def _seed(key: int) -> None:
@@ -74,11 +75,13 @@ class Learner(pl.LightningModule):
         loss = self._objective.loss(
             logits, target if mix is None else mixed.target(target, mix, logits.shape[1])
         )
-        self._add({"loss": loss.detach() * count}, count)
-        return loss
+        self._add({"loss": loss.detach() * count}, count, batch)
+        # the mean of the ranks' gradients is then that of the whole batch
+        return loss * batch["share"] if "share" in batch else loss
 
     def validation_step(self, batch: TensorBatch, batch_idx: int) -> None:
-        self._add(self._objective.measures(self(batch["images"]), batch["target"]), len(batch["target"]))
+        measures = self._objective.measures(self(batch["images"]), batch["target"])
+        self._add(measures, len(batch["target"]), batch)
 
     def on_train_epoch_start(self) -> None:
         self._reset()
@@ -89,12 +92,15 @@ class Learner(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         self._publish("val")
 
-    def _add(self, sums: dict[str, Tensor], count: int) -> None:
+    def _add(self, sums: dict[str, Tensor], count: int, batch: TensorBatch) -> None:
+        if batch.get("share") == 0:  # a row in place of none
+            sums, count = {name: torch.zeros_like(value) for name, value in sums.items()}, 0
         for name, value in sums.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._seen += count
 
     def _publish(self, split: str) -> None:
+        self._sums, self._seen = world.total(self._sums, self._seen)
         for name, total in self._sums.items():
             value = float(total) / self._seen
             if not math.isfinite(value):
@@ -105,6 +111,15 @@ class Learner(pl.LightningModule):
                 )
             self.log(f"{split}_{name}", value)
         self._reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Within an epoch, its sums up to here (of several ranks, of all)."""
+        sums, seen = world.total(self._sums, self._seen)
+        checkpoint["epoch_so_far"] = {"sums": sums, "seen": seen}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if world.is_first():
+            self._sums, self._seen = checkpoint["epoch_so_far"]["sums"], checkpoint["epoch_so_far"]["seen"]
 
     def _reset(self) -> None:
         self._sums = {}

@@ -1,73 +1,129 @@
-"""Which number format trains fastest here, found by a measurement of about a second.
+"""Which number format and memory format train fastest here, found by a measurement of a few seconds.
 
 On processors with bf16 units (AMX, AVX512-BF16, Arm BF16, CUDA from Ampere on), bf16 in channels_last is 1.6
-to 5 times faster than fp32; without them it is slower. So the units decide, and the measurement can veto
-them: a ratio near 1 would flip with the machine's load, and two runs on one machine must choose alike to end
-in the same bytes.
+to 5 times faster than fp32; without them it is slower. So the units decide, and the measurement can overrule
+them only where another choice is clearly faster: a ratio near 1 would flip with the machine's load, and two
+runs on one machine must choose alike to end in the same bytes. fp16 is never chosen: it needs its loss
+scaled, and gains nothing over bf16 where that has units.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from convoy.config import engine
+from convoy.errors import ResourceError
 from convoy.io import read_json, sha256_bytes, write_json
 from convoy.training.network import Network
 
-Name = Literal["fp32", "bf16"]
-VETO = 0.8  # bf16 is left where it is measured below this share of fp32's speed
+Name = Literal["fp32", "bf16", "fp16"]
+Layout = Literal["contiguous", "channels_last"]
+VETO = 0.8  # the expected choice is left where it is below this share of another's speed
 _ROUNDS = 5
 _STEPS = 2
+_ENOUGH_SECONDS = 10.0  # of measuring; at least one round is made
+_LIGHTNING: dict[Name, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Precision:
-    """`name` is the compute format of matrix operations; weights, optimiser and loss stay fp32."""
+    """`name` is the compute format of matrix operations; weights, optimiser and loss stay fp32.
+
+    Attributes:
+        layout: of images and weights in memory; by default what suits the format.
+        compiled: by torch.compile.
+        img_per_s: the measurement, where there was one.
+    """
 
     name: Name
-    img_per_s: dict[str, float] | None = None  # the measurement, where there was one
+    layout: Layout = "contiguous"
+    compiled: bool = False
+    img_per_s: dict[str, float] | None = field(default=None, compare=False)
 
     @property
     def memory_format(self) -> torch.memory_format:
-        return torch.channels_last if self.name == "bf16" else torch.contiguous_format
+        return torch.channels_last if self.layout == "channels_last" else torch.contiguous_format
 
     @property
-    def lightning(self) -> Literal["32-true", "bf16-mixed"]:
-        return "bf16-mixed" if self.name == "bf16" else "32-true"
+    def lightning(self) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+        return _LIGHTNING[self.name]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.layout}"
+
+
+def natural(name: Name) -> Precision:
+    """A number format in the memory format that suits it: units for 16 bits want the channels last."""
+    return Precision(name, "contiguous" if name == "fp32" else "channels_last")
 
 
 def choose(
-    build: Callable[[], Network], shape: tuple[int, int, int, int], device: torch.device, cache: Path
+    build: Callable[[], Network],
+    shape: tuple[int, int, int, int],
+    device: torch.device,
+    cache: Path,
+    name: engine.Precision = "auto",
+    layout: engine.MemoryFormat = "auto",
 ) -> Precision:
-    """bf16 where the processor has units for it and a measurement, or its memory, does not speak against it.
+    """What is asked for; where that is `auto`, what this machine's units and a measurement say.
 
     Args:
         build: makes a fresh network.
         shape: (N, H, W, C) of a training batch.
         device: where training will run.
         cache: folder that keeps one file for each measured (machine, torch, network, batch, threads).
+
+    Raises:
+        ResourceError: fp16 is asked for without a GPU.
     """
-    names: tuple[Name, ...] = ("fp32", "bf16")
-    if not has_bf16_units(device):
-        return Precision("fp32")
-    file = cache / f"{_machine_key(build(), shape, device)}.json"
-    if file.is_file():
-        measured: dict[str, float] = read_json(file)
-    else:
-        seconds = _measure([(name, _stepper(build(), name, shape, device)) for name in names])
-        measured = {name: round(shape[0] * _STEPS / seconds[name], 1) for name in names}
+    if name == "fp16" and device.type != "cuda":
+        raise ResourceError(
+            "fp16 needs a GPU: a CPU computes it more slowly than fp32, and it overflows",
+            where="params.yaml: train.precision",
+            fix="set train.precision: auto, which takes bf16 where the CPU has units for it",
+        )
+    if name != "auto":
+        return natural(name) if layout == "auto" else Precision(name, layout)
+    units = has_bf16_units(device)
+    names: tuple[Name, ...] = ("fp32", "bf16") if units else ("fp32",)
+    layouts: tuple[Layout, ...] = ("contiguous", "channels_last") if layout == "auto" else (layout,)
+    expected = natural(names[-1])
+    if layout != "auto":
+        expected = Precision(expected.name, layout)
+    candidates = [Precision(each, how) for each in names for how in layouts]
+    if len(candidates) == 1:
+        return expected
+    file = cache / f"{machine_key(build(), shape, device)}.json"
+    measured: dict[str, float] = read_json(file) if file.is_file() else {}
+    if not {str(each) for each in candidates} <= measured.keys():
+        seconds = measure({str(each): stepper(build(), each, shape, device) for each in candidates})
+        measured |= {each: round(shape[0] * _STEPS / taken, 1) for each, taken in seconds.items()}
         write_json(file, measured)
-    return Precision("bf16" if measured["bf16"] >= VETO * measured["fp32"] else "fp32", measured)
+    fastest = max(candidates, key=lambda each: measured[str(each)])
+    overruled = measured[str(expected)] < VETO * measured[str(fastest)]
+    chosen = fastest if overruled else expected
+    return Precision(chosen.name, chosen.layout, img_per_s={str(c): measured[str(c)] for c in candidates})
 
 
-def _machine_key(network: Network, shape: tuple[int, ...], device: torch.device) -> str:
-    processor = torch.cuda.get_device_name(device) if device.type == "cuda" else _capabilities()
-    facts = [processor, torch.__version__, torch.get_num_threads(), shape, str(network)]
+def machine_key(network: Network, shape: tuple[int, ...], device: torch.device) -> str:
+    """What a measurement holds for."""
+    facts = [processor(device), torch.__version__, torch.get_num_threads(), shape, str(network)]
     return sha256_bytes(repr(facts).encode())[:16]
+
+
+def processor(device: torch.device) -> str:
+    """The GPU's name, or what torch knows of the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else repr(_capabilities())
 
 
 def has_bf16_units(device: torch.device) -> bool:
@@ -84,15 +140,18 @@ def _capabilities() -> dict[str, Any]:
     return dict(tell())
 
 
-def _stepper(
-    network: Network, name: Name, shape: tuple[int, int, int, int], device: torch.device
+def stepper(
+    network: Network, precision: Precision, shape: tuple[int, int, int, int], device: torch.device
 ) -> Callable[[], None]:
-    network = network.to(device).lay_out(Precision(name).memory_format).train()
+    """Does a training step, and waits for it."""
+    network = network.to(device).lay_out(precision.memory_format).train()
+    if precision.compiled:
+        network.compile()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     images = torch.zeros(shape, dtype=torch.uint8, device=device)
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=name == "bf16"):
+        with torch.autocast(device.type, _TYPES[precision.name], enabled=precision.name != "fp32"):
             loss: Tensor = network(images).square().mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -103,15 +162,22 @@ def _stepper(
     return step
 
 
-def _measure(candidates: list[tuple[Name, Callable[[], None]]]) -> dict[str, float]:
+def measure(candidates: dict[str, Callable[[], None]]) -> dict[str, float]:
     """Least seconds of `_STEPS` steps for each candidate, taken in turns so that drift meets all alike."""
-    for _, step in candidates:
+    for step in candidates.values():
         step()
-    best: dict[str, float] = {name: float("inf") for name, _ in candidates}
+    best = dict.fromkeys(candidates, float("inf"))
+    begun = time.perf_counter()
     for _ in range(_ROUNDS):
-        for name, step in candidates:
+        for name, step in candidates.items():
             start = time.perf_counter()
             for _ in range(_STEPS):
                 step()
             best[name] = min(best[name], time.perf_counter() - start)
+        if time.perf_counter() - begun > _ENOUGH_SECONDS:
+            break
     return best
+
+
+def seconds_of_a_step(step: Callable[[], None]) -> float:
+    return measure({"": step})[""] / _STEPS

@@ -1,0 +1,40 @@
+"""kill -9 at random moments: the next run goes on in the same run and ends in the same bytes."""
+
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from convoy.io import sha256_file, sha256_tree
+from convoy.training import checkpoints
+from convoy.training.journal import read
+from tests.training.killing import Training, write_data
+
+
+@pytest.mark.parametrize("kills", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_trainings_killed_at_random_moments_end_in_the_same_bytes(kills: int, tmp_path: Path) -> None:
+    write_data(tmp_path)
+    whole = Training(tmp_path, tmp_path / "whole")
+    begun = time.monotonic()
+    assert whole.end() == 0
+    seconds = time.monotonic() - begun
+    moments = Random(kills)
+    struck = resumed = 0
+    for number in range(kills):
+        place = tmp_path / f"killed{number}"
+        training = Training(tmp_path, place)
+        training.end(moments.uniform(0, seconds))
+        struck += training.kill()
+        resumed += bool(list(place.glob(f"state/checkpoints/*/{checkpoints.last_path(Path()).name}")))
+        assert Training(tmp_path, place).end() == 0, (place / "log").read_text()
+        weights = "out/model.safetensors"
+        assert sha256_file(place / weights) == sha256_file(whole.place / weights)
+        assert sha256_tree(place / "out") == sha256_tree(whole.place / "out")
+        [journal] = place.glob("state/runs/*/journal.jsonl")  # one key, so one run
+        events = list(read(journal))
+        assert [event["event"] for event in events].count("start") == 1
+        steps = [event["step"] for event in events if event["event"] == "metrics"]
+        assert steps == list(range(len(steps)))
+    assert struck >= 0.8 * kills
+    assert resumed >= 0.3 * kills
