@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
@@ -13,7 +14,8 @@ from safetensors.torch import save_file
 import convoy
 from convoy import plugins
 from convoy.config.model import ModelConfig
-from convoy.config.train import ObjectiveConfig, TrainConfig
+from convoy.config.objective import ObjectiveConfig
+from convoy.config.train import TrainConfig
 from convoy.data.augment import Policy
 from convoy.data.loader import Augment
 from convoy.data.store import Store
@@ -31,6 +33,7 @@ from convoy.layout import AUGMENT, PREPARE, STATE, TRAIN
 from convoy.training import network, precision
 from convoy.training.fit import Fitted, fit, pick_device
 from convoy.training.journal import Event, Journal, dump, without_times
+from convoy.training.objectives._base import Targets
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
@@ -66,6 +69,7 @@ def train(
     policy, extra = _augmentation(augmented)
     stores = [Store.open(prepared / "train", verify=True), *extra]
     val = Store.open(prepared / "val", verify=True)
+    targets = Targets(preprocessor["classes"], np.concatenate([store.target for store in stores]))
     device = pick_device(config.device)
     torch.set_num_threads(_threads(config))
 
@@ -100,7 +104,7 @@ def train(
     try:
         fitted = fit(
             build,
-            plugins.load("objective", objective.name).build(objective),
+            plugins.load("objective", objective.name).build(objective, targets),
             config,
             train=stores,
             val=val,
@@ -179,6 +183,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "epochs": settings["epochs"],
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
+        "loss": facts["objective"]["loss"]["name"],
         "label_smoothing": facts["objective"]["label_smoothing"],
         "augment.online": " ".join(transforms) or "none",
         "augment.offline_copies": facts["augment"]["offline_copies"],

@@ -9,19 +9,18 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
 
-from convoy.config.train import EarlyStoppingConfig, TrainConfig
+from convoy.config.train import TrainConfig
 from convoy.data.loader import Augment, BatchLoader, auto_workers
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import ResourceError
-from convoy.training import checkpoints
+from convoy.training import averaging, checkpoints, stopping
 from convoy.training.feed import feed
 from convoy.training.journal import Journal
 from convoy.training.learner import Learner
 from convoy.training.network import Network
-from convoy.training.objectives.classification import Classification
+from convoy.training.objectives._base import Objective
 from convoy.training.precision import Precision
 from convoy.training.progress import EpochProgress
 from convoy.training.recorder import Recorder
@@ -53,7 +52,7 @@ def pick_device(wanted: str) -> torch.device:
 
 def fit(
     build: Callable[[], Network],
-    objective: Classification,
+    objective: Objective,
     config: TrainConfig,
     *,
     train: Sequence[Store],
@@ -90,8 +89,8 @@ def fit(
         workers=workers,
         prefetch=config.loader.prefetch,
     )
-    learner = Learner(network, objective, config, steps_per_epoch=len(loader), mixing=mixing)
-    monitor = config.early_stopping.monitor if config.early_stopping else "val_loss"
+    learner = Learner(network, objective, config, batches=len(loader), samples=loader.samples, mixing=mixing)
+    monitor = stopping.monitor(config)
     last = checkpoints.last_path(folder)
     resumed = _state(last)
     journal.keep(e for e in journal.events() if e["event"] != "end" and e.get("step", -1) < resumed.epochs)
@@ -123,18 +122,14 @@ def fit(
 @dataclass(frozen=True)
 class _State:
     epochs: int  # whole epochs in the checkpoint
-    stopped: bool  # early stopping had ended the training
+    stopped: bool  # it had ended the training before its last epoch
 
 
 def _state(last: Path) -> _State:
     if not last.is_file():
         return _State(0, False)
     checkpoint: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
-    stopped = any(
-        name.startswith("EarlyStopping") and state["wait_count"] >= state["patience"]
-        for name, state in checkpoint["callbacks"].items()
-    )
-    return _State(int(checkpoint["epoch"]) + 1, stopped)
+    return _State(int(checkpoint["epoch"]) + 1, stopping.ended_by(checkpoint["callbacks"]) is not None)
 
 
 def _trainer(
@@ -146,14 +141,15 @@ def _trainer(
     monitor: str,
 ) -> pl.Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    stopping = [_early_stopping(config.early_stopping)] if config.early_stopping else []
     return pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         precision=precision.lightning,
         max_epochs=config.epochs,
+        accumulate_grad_batches=config.accumulate_batches,
         callbacks=[
-            *stopping,
+            *averaging.callbacks(config),
+            *stopping.callbacks(config),
             EpochProgress(config.epochs),
             Recorder(journal),
             *checkpoints.callbacks(folder, monitor),
@@ -164,13 +160,4 @@ def _trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         default_root_dir=folder,
-    )
-
-
-def _early_stopping(config: EarlyStoppingConfig) -> EarlyStopping:
-    return EarlyStopping(
-        monitor=config.monitor,
-        mode="max" if config.monitor == "val_accuracy" else "min",
-        patience=config.patience,
-        min_delta=config.min_delta,
     )
