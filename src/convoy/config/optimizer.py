@@ -61,7 +61,7 @@ class LionConfig(_Optimizer):
     """The sign of an interpolated momentum (Chen et al. 2023); wants a third to a tenth of AdamW's lr."""
 
     name: Literal["lion"]
-    betas: Betas = [0.9, 0.99]
+    betas: Betas = Field(default=[0.9, 0.99], description="of the update's and of the kept average")
 
 
 class MuonConfig(_Optimizer):

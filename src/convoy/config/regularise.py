@@ -15,7 +15,7 @@ class EmaConfig(Section):
     decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
     warmup: bool = Field(
         default=True,
-        description="after n steps the decay is at most (1 + n) / (10 + n), so the first weights are soon forgotten",
+        description="the decay after n steps is at most (1 + n) / (10 + n): the start is soon forgotten",
     )
 
 

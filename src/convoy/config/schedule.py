@@ -71,7 +71,7 @@ class OneCycleConfig(_Schedule):
     final_fraction: Share = Field(default=4e-6, description="where it ends, as a share of lr")
     momentum: Annotated[list[BelowOne], Field(min_length=2, max_length=2)] | None = Field(
         default=[0.85, 0.95],
-        description="lowest (at the top of the cycle) and highest momentum, or Adam's first beta. null: left alone",
+        description="lowest (at the top) and highest momentum, or Adam's first beta. null: left alone",
     )
 
 

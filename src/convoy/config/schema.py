@@ -31,8 +31,8 @@ class Config(Section):
     def _stages_know_the_objective(cls, value: ObjectiveConfig) -> ObjectiveConfig:
         if value.name != "classification":
             raise ValueError(
-                f"name: {value.name} can be trained from Python (convoy.training.fit), but `prepare` makes no "
-                "such targets and `evaluate` no such report yet; use name: classification"
+                f"name: {value.name} can be trained from Python (convoy.training.fit), but `prepare` makes "
+                "no such targets and `evaluate` no such report yet; use name: classification"
             )
         return value
 

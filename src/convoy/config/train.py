@@ -72,7 +72,8 @@ class TrainConfig(Section):
         if averaging is not None and averaging.name == "swa":
             if averaging.start_epoch >= self.epochs:
                 raise ValueError(
-                    f"averaging.start_epoch ({averaging.start_epoch}) must be less than epochs ({self.epochs})"
+                    f"averaging.start_epoch ({averaging.start_epoch}) must be less than "
+                    f"epochs ({self.epochs})"
                 )
             if schedule.name in ("plateau", "one_cycle"):
                 raise ValueError(
@@ -87,7 +88,7 @@ class TrainConfig(Section):
             return self
         if not hasattr(self.optimizer, "betas") and not getattr(self.optimizer, "momentum", 0.0):
             raise ValueError(
-                f"schedule.momentum needs an optimizer with momentum, and {self.optimizer.name} has none here; "
+                f"schedule.momentum needs an optimizer with momentum; {self.optimizer.name} has none here: "
                 "set schedule.momentum: null or optimizer.momentum"
             )
         return self

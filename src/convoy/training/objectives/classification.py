@@ -14,9 +14,9 @@ class Classification(nn.Module):
     """Loss and epoch metrics of single-label classification.
 
     logits are (N, classes) float, targets (N,) int64 indices of classes; in training they may be
-    probabilities (N, classes), of mixed samples. With class weights, a batch's loss is the sum of the weighted
-    losses over the number of samples (torch's own mean divides by the sum of the weights): so it means the
-    same for mixed and plain targets and however samples are divided into batches.
+    probabilities (N, classes), of mixed samples. With class weights, a batch's loss is the sum of the
+    weighted losses over the number of samples (torch's own mean divides by the sum of the weights): so it
+    means the same for mixed and plain targets and however samples are divided into batches.
     """
 
     weights: Tensor | None  # (classes,)

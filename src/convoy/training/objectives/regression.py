@@ -31,5 +31,5 @@ class Regression(nn.Module):
         }
 
 
-def build(config: RegressionConfig, targets: Targets) -> Regression:
+def build(config: RegressionConfig, _targets: Targets) -> Regression:
     return Regression(config)
