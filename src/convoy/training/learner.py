@@ -6,14 +6,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from convoy.config.train import TrainConfig
 from convoy.data.device import mixed
 from convoy.data.loader import batch_key
 from convoy.data.mixing import Mixing
 from convoy.errors import IntegrityError
-from convoy.training import groups, optimizers, penalties, randomness, schedules
+from convoy.training import clipping, groups, optimizers, penalties, randomness, schedules
 from convoy.training.accumulation import Accumulation
 from convoy.training.finite import FiniteWatch
 from convoy.training.network import Network
@@ -80,15 +80,8 @@ class Learner(pl.LightningModule):
         return [optimizer], following  # type: ignore[return-value]  # Lightning types no list of dicts
 
     def training_step(self, batch: TensorBatch, batch_idx: int) -> Tensor:
-        key = batch_key(self._config.seed, self.current_epoch, batch_idx)
-        randomness.seed(key)
-        images, target = batch["images"], batch["target"]
-        count, height, width = images.shape[:3]
-        mix = self._mixing.draw(key, count, (height, width)) if self._mixing else None
-        logits = self(images if mix is None else mixed.images(images, mix))
-        loss = self._objective.loss(
-            logits, target if mix is None else mixed.target(target, mix, logits.shape[1])
-        )
+        count = len(batch["images"])
+        loss = self.loss(batch, self.current_epoch, batch_idx)
         self._batch = batch_idx
         self._expect_finite("loss", self._losses, loss)
         sums = {"loss": loss.detach() * count}
@@ -102,6 +95,18 @@ class Learner(pl.LightningModule):
         self._add(sums, count)
         return loss
 
+    def loss(self, batch: TensorBatch, epoch: int, number: int) -> Tensor:
+        """The objective's loss of batch `number` of an epoch, mixed where that is asked for."""
+        key = batch_key(self._config.seed, epoch, number)
+        randomness.seed(key)
+        images, target = batch["images"], batch["target"]
+        count, height, width = images.shape[:3]
+        mix = self._mixing.draw(key, count, (height, width)) if self._mixing else None
+        logits = self(images if mix is None else mixed.images(images, mix))
+        return self._objective.loss(
+            logits, target if mix is None else mixed.target(target, mix, logits.shape[1])
+        )
+
     def configure_gradient_clipping(
         self,
         optimizer: torch.optim.Optimizer,
@@ -109,17 +114,12 @@ class Learner(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Lightning's own refuses fused optimisers in mixed precision, of which only fp16 needs it."""
-        clipping = self._config.gradient_clipping
-        if clipping is None:
+        section = self._config.gradient_clipping
+        if section is None:
             return
-        weights = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = nn.utils.get_total_norm([p.grad for p in weights])
+        norm = clipping.clip((p for group in optimizer.param_groups for p in group["params"]), section)
         if self.trainer.precision != "16-mixed":  # whose scaler looks for overflows to skip a step
             self._expect_finite("gradient's norm", self._gradients, norm)
-        if clipping.by == "norm":
-            nn.utils.clip_grads_with_norm_(weights, clipping.limit, norm)
-        else:
-            nn.utils.clip_grad_value_(weights, clipping.limit)
 
     def validation_step(self, batch: TensorBatch, batch_idx: int) -> None:
         self._add(self._objective.measures(self(batch["images"]), batch["target"]), len(batch["target"]))
