@@ -105,7 +105,7 @@ def bare(task: Task) -> float:
     clock = EpochClock()
     trainer = quiet_trainer(task, callbacks=[clock], enable_checkpointing=False)
     trainer.fit(
-        Learner(net, task.objective, task.config, steps_per_epoch=len(loader)),
+        Learner(net, task.objective, task.config, batches=len(loader), samples=loader.samples),
         TensorFeed(loader, lambda: int(trainer.current_epoch)),
         TensorFeed(BatchLoader([task.digits.val], batch_size=VALIDATION_BATCH)),
     )

@@ -69,7 +69,11 @@ def test_an_error_inside_a_list_names_its_place(params: Path) -> None:
         ("epochs: 20", "epochs: '15'", "train.epochs: input should be a valid integer, not '15'"),
         ("epochs: 20", "epochs: 1", "schedule.warmup_epochs (1.0) must be less than epochs (1)"),
         ("val: 0.1", "val: 0.8", "leave less than a tenth to train on"),
-        ("name: adamw", "name: adamm", "'adamm' is none of sgd, adam, adamw; did you mean 'adam'"),
+        (
+            "name: adamw",
+            "name: adamm",
+            "'adamm' is none of sgd, adam, adamw, adagrad, rmsprop, lion, muon; did you mean 'adam'",
+        ),
         ("threads: auto", "threads: 0", "must be auto or a whole number of at least 1, not 0"),
         ("  seed: 0\n  epochs", "  epochs", "missing key 'train.seed'"),
         ("data:\n", "daten:\n", "unknown key 'daten'; did you mean 'data'"),

@@ -10,7 +10,10 @@ import torch
 
 from convoy.config.engine import LoaderConfig
 from convoy.config.model import CnnConfig, ConvBlock
-from convoy.config.train import ObjectiveConfig, ScheduleConfig, SgdConfig, TrainConfig
+from convoy.config.objective import ClassificationConfig
+from convoy.config.optimizer import SgdConfig
+from convoy.config.schedule import CosineConfig
+from convoy.config.train import TrainConfig
 from convoy.data.augment import Policy
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
@@ -39,7 +42,7 @@ def run(tmp_path: Path) -> Run:
     ) -> Fitted:
         config = TrainConfig(
             seed=0, epochs=epochs, batch_size=12, optimizer=SgdConfig(name="sgd", lr=0.05),
-            schedule=ScheduleConfig(name="cosine"), early_stopping=None, device="cpu", precision="fp32",
+            schedule=CosineConfig(name="cosine"), early_stopping=None, device="cpu", precision="fp32",
             threads=1, loader=LoaderConfig(**loader),
         )  # fmt: skip
         place = tmp_path / name
@@ -49,7 +52,7 @@ def run(tmp_path: Path) -> Run:
             journal.append("start")
         return fit(
             lambda: network.build(MODEL, preprocessor),
-            Classification(ObjectiveConfig(name="classification", label_smoothing=smoothing)),
+            Classification(ClassificationConfig(name="classification", label_smoothing=smoothing)),
             config,
             train=[train],
             val=val,

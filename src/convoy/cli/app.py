@@ -9,7 +9,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from convoy.cli import config, data, init, predict, proof, registry, run, runs, serve, stage
+from convoy.cli import (
+    config,
+    data,
+    gradcheck,
+    init,
+    lr_find,
+    predict,
+    proof,
+    registry,
+    run,
+    runs,
+    serve,
+    stage,
+)
 from convoy.cli.explain import explain
 from convoy.errors import ConvoyError
 
@@ -31,6 +44,8 @@ app.command("compare")(runs.compare)
 app.add_typer(runs.track, name="track")
 app.command("register")(registry.register)
 app.add_typer(registry.app, name="registry")
+app.command("lr-find")(lr_find.lr_find)
+app.command("gradcheck")(gradcheck.gradcheck)
 app.command("predict")(predict.predict)
 app.command("reproduce")(proof.reproduce)
 app.command("verify")(proof.verify)

@@ -7,8 +7,9 @@ from convoy.config.augment import AugmentConfig
 from convoy.config.data import DataConfig, PrepareConfig, SplitConfig, ValidateConfig
 from convoy.config.evaluate import EvaluateConfig
 from convoy.config.model import ModelConfig
+from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import FlowConfig, RegisterConfig, TrackingConfig
-from convoy.config.train import ObjectiveConfig, TrainConfig
+from convoy.config.train import TrainConfig
 
 
 class Config(Section):
@@ -24,6 +25,16 @@ class Config(Section):
     registration: RegisterConfig = Field(alias="register")  # and classes a method `register`
     tracking: TrackingConfig
     flow: FlowConfig
+
+    @field_validator("objective")
+    @classmethod
+    def _stages_know_the_objective(cls, value: ObjectiveConfig) -> ObjectiveConfig:
+        if value.name != "classification":
+            raise ValueError(
+                f"name: {value.name} can be trained from Python (convoy.training.fit), but `prepare` makes "
+                "no such targets and `evaluate` no such report yet; use name: classification"
+            )
+        return value
 
     @field_validator("registration")
     @classmethod

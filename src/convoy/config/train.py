@@ -1,10 +1,11 @@
-"""Sections `objective` and `train`."""
+"""Section `train`."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from convoy.config._base import Section
+from convoy.config._numbers import NonNegative, Positive
 from convoy.config.engine import (
     Compile,
     Device,
@@ -14,63 +15,29 @@ from convoy.config.engine import (
     Minutes,
     Precision,
 )
-
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-
-
-class ObjectiveConfig(Section):
-    name: Literal["classification"]
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-
-
-class SgdConfig(Section):
-    name: Literal["sgd"]
-    lr: Positive
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    nesterov: bool = False
-    weight_decay: NonNegative = 0.0
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov: true needs momentum above 0")
-        return self
-
-
-class AdamConfig(Section):
-    """Adam, or AdamW (decoupled weight decay, Loshchilov & Hutter 2019)."""
-
-    name: Literal["adam", "adamw"]
-    lr: Positive
-    weight_decay: NonNegative = 0.0
-
-
-class ScheduleConfig(Section):
-    """The learning rate over time, stepped every batch; a linear warm-up comes before any."""
-
-    name: Literal["fixed", "step", "cosine"]
-    warmup_epochs: NonNegative = 0.0
-    step_epochs: int = Field(default=10, ge=1, description="`step`: epochs between two cuts")
-    gamma: Annotated[float, Field(gt=0.0, le=1.0)] = Field(default=0.1, description="`step`: the factor")
-    final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
-        default=0.01, description="`cosine`: where it ends, as a share of lr"
-    )
-
-
-class EarlyStoppingConfig(Section):
-    monitor: Literal["val_loss", "val_accuracy"]
-    patience: int = Field(ge=1)
-    min_delta: NonNegative = 0.0
+from convoy.config.optimizer import OptimizerConfig
+from convoy.config.regularise import AveragingConfig, GradientClippingConfig
+from convoy.config.schedule import ScheduleConfig
+from convoy.config.stopping import EarlyStoppingConfig, StopAtConfig
 
 
 class TrainConfig(Section):
     seed: int = Field(ge=0)
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    optimizer: Annotated[SgdConfig | AdamConfig, Field(discriminator="name")]
+    accumulate_batches: int = Field(default=1, ge=1, description="batches whose gradients make one step")
+    optimizer: OptimizerConfig
     schedule: ScheduleConfig
+    gradient_clipping: GradientClippingConfig | None = Field(default=None, description="null: off")
+    l1: NonNegative = Field(default=0.0, description="penalty: this times the sum of all |weight|, no biases")
+    l2: NonNegative = Field(default=0.0, description="penalty: this times the sum of all weight², no biases")
+    averaging: AveragingConfig | None = Field(default=None, description="of the weights; null: off")
     early_stopping: EarlyStoppingConfig | None
+    stop_at: StopAtConfig | None = Field(default=None, description="null: off")
+    max_minutes: Positive | None = Field(
+        default=None,
+        description="no epoch is begun that would end later; such a training is no function of its inputs",
+    )
     device: Device
     precision: Precision = Field(
         description="of matrix operations; auto: bf16 where this machine has units for it"
@@ -102,11 +69,37 @@ class TrainConfig(Section):
         raise ValueError("must be auto or a whole number of at least 1")
 
     @model_validator(mode="after")
-    def _warmup_ends(self) -> Self:
-        if self.schedule.warmup_epochs >= self.epochs:
+    def _schedule_fits_the_epochs(self) -> Self:
+        schedule, averaging = self.schedule, self.averaging
+        if schedule.warmup_epochs >= self.epochs:
             raise ValueError(
-                f"schedule.warmup_epochs ({self.schedule.warmup_epochs}) must be less than "
-                f"epochs ({self.epochs})"
+                f"schedule.warmup_epochs ({schedule.warmup_epochs}) must be less than epochs ({self.epochs})"
+            )
+        if schedule.name == "multi_step" and schedule.milestones[-1] >= self.epochs:
+            raise ValueError(
+                f"schedule.milestones ({schedule.milestones[-1]}) must be less than epochs ({self.epochs})"
+            )
+        if averaging is not None and averaging.name == "swa":
+            if averaging.start_epoch >= self.epochs:
+                raise ValueError(
+                    f"averaging.start_epoch ({averaging.start_epoch}) must be less than "
+                    f"epochs ({self.epochs})"
+                )
+            if schedule.name in ("plateau", "one_cycle"):
+                raise ValueError(
+                    f"averaging: swa sets the learning rate from its start on, and so does schedule: "
+                    f"{schedule.name}; use another schedule, or averaging: ema"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _cycled_momentum_is_there(self) -> Self:
+        if self.schedule.name != "one_cycle" or self.schedule.momentum is None:
+            return self
+        if not hasattr(self.optimizer, "betas") and not getattr(self.optimizer, "momentum", 0.0):
+            raise ValueError(
+                f"schedule.momentum needs an optimizer with momentum; {self.optimizer.name} has none here: "
+                "set schedule.momentum: null or optimizer.momentum"
             )
         return self
 

@@ -1,18 +1,19 @@
-"""What can be known to fail before any stage runs: the policy and the network are built and tried once."""
+"""What can be known to fail before any stage runs: policy, network and optimiser are built and tried once."""
 
 import numpy as np
 
 from convoy.config.schema import Config
 from convoy.data import presets
 from convoy.data.augment import Policy
-from convoy.training import network
+from convoy.training import groups, network, optimizers
 
 _TRIED = 4  # pictures of noise that the policy is tried on
 
 
 def preflight(config: Config) -> None:
     """Raises:
-    ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size.
+    ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size; or the
+        optimiser does not fit the model.
     """
     spec = config.prepare
     policy = Policy(presets.transforms(config.augment))
@@ -20,7 +21,7 @@ def preflight(config: Config) -> None:
         0, 256, (_TRIED, spec.height, spec.width, spec.channels), dtype=np.uint8
     )
     policy(noise, 0)
-    network.build(
+    net = network.build(
         config.model,
         {
             "spec": {"height": spec.height, "width": spec.width, "channels": spec.channels},
@@ -29,3 +30,5 @@ def preflight(config: Config) -> None:
             "std": [1.0] * spec.channels,
         },
     )
+    section = config.train.optimizer
+    optimizers.optimizer(section, groups.groups(net, section), head=optimizers.head(net))

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
@@ -16,7 +17,8 @@ import convoy
 from convoy import plugins
 from convoy.config.engine import ENGINE
 from convoy.config.model import ModelConfig
-from convoy.config.train import ObjectiveConfig, TrainConfig
+from convoy.config.objective import ObjectiveConfig
+from convoy.config.train import TrainConfig
 from convoy.data.augment import Policy
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
@@ -34,6 +36,7 @@ from convoy.layout import AUGMENT, PREPARE, STATE, TRAIN
 from convoy.training import compiling, distributed, exactness, network, precision
 from convoy.training.fit import Fitted, advance, pick_device, prepare, result
 from convoy.training.journal import Event, Journal, dump, without_times
+from convoy.training.objectives._base import Targets
 from convoy.training.precision import Precision
 from convoy.training.progress import say
 from convoy.training.world import ALONE, World
@@ -140,6 +143,11 @@ class _Job:
         return Store.open(self.prepared / "val")
 
     @property
+    def targets(self) -> Targets:
+        """Those of training."""
+        return Targets(self.preprocessor["classes"], np.concatenate([store.target for store in self.stores]))
+
+    @property
     def shape(self) -> tuple[int, int, int, int]:
         """Of a rank's training batch."""
         spec = self.preprocessor["spec"]
@@ -192,7 +200,7 @@ class _Job:
         online, transforms = self.policy["online"], self.policy["transforms"]
         advance(
             self.build,
-            plugins.load("objective", self.objective.name).build(self.objective),
+            plugins.load("objective", self.objective.name).build(self.objective, self.targets),
             self.config,
             train=self.stores,
             val=self.val,
@@ -290,6 +298,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "epochs": settings["epochs"],
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
+        "loss": facts["objective"]["loss"]["name"],
         "label_smoothing": facts["objective"]["label_smoothing"],
         "augment.online": " ".join(transforms) or "none",
         "augment.mixing": str(Mixing.of(facts["augment"]) or "none"),

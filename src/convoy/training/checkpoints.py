@@ -21,6 +21,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from convoy.config.stopping import rises
 from convoy.errors import IntegrityError
 from convoy.io import atomic_path
 
@@ -85,7 +86,7 @@ class BestEpoch(pl.Callback):
 
     def __init__(self, monitor: str) -> None:
         self._monitor = monitor
-        self._sign = -1.0 if monitor.endswith("accuracy") else 1.0
+        self._sign = -1.0 if rises(monitor) else 1.0
         self._best = float("inf")
         self._epoch = -1
 

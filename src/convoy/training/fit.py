@@ -9,21 +9,20 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.strategies import DDPStrategy
 
-from convoy.config.train import EarlyStoppingConfig, TrainConfig
+from convoy.config.train import TrainConfig
 from convoy.data.loader import Augment, BatchLoader, auto_workers
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import IntegrityError, ResourceError
-from convoy.training import checkpoints
+from convoy.training import averaging, checkpoints, stopping
 from convoy.training.feed import feed
 from convoy.training.interruption import Interruption
 from convoy.training.journal import Journal
 from convoy.training.learner import Learner
 from convoy.training.network import Network
-from convoy.training.objectives.classification import Classification
+from convoy.training.objectives._base import Objective
 from convoy.training.pace import Pace
 from convoy.training.precision import Precision
 from convoy.training.progress import EpochProgress, say
@@ -59,7 +58,7 @@ def pick_device(wanted: str) -> torch.device:
 
 def fit(
     build: Callable[[], Network],
-    objective: Classification,
+    objective: Objective,
     config: TrainConfig,
     *,
     train: Sequence[Store],
@@ -104,7 +103,7 @@ def fit(
 
 def advance(
     build: Callable[[], Network],
-    objective: Classification,
+    objective: Objective,
     config: TrainConfig,
     *,
     train: Sequence[Store],
@@ -132,7 +131,7 @@ def advance(
         workers=workers,
         prefetch=config.loader.prefetch,
     )
-    learner = Learner(network, objective, config, steps_per_epoch=len(loader), mixing=mixing)
+    learner = Learner(network, objective, config, batches=len(loader), samples=loader.samples, mixing=mixing)
     if device.type == "cuda" and world.size > 1:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     last = checkpoints.last_path(folder)
@@ -198,8 +197,7 @@ def _trainer(
     samples: int,
 ) -> pl.Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    monitor = config.early_stopping.monitor if config.early_stopping else "val_loss"
-    stopping = [_early_stopping(config.early_stopping)] if config.early_stopping else []
+    monitor = stopping.monitor(config)
     pace = Pace(samples)
     gpu = device.type == "cuda"
     ranks = config.distributed.ranks
@@ -213,8 +211,10 @@ def _trainer(
         precision=precision.lightning,
         deterministic=True if gpu and config.deterministic else None,
         max_epochs=config.epochs,
+        accumulate_grad_batches=config.accumulate_batches,
         callbacks=[
-            *stopping,
+            *averaging.callbacks(config),
+            *stopping.callbacks(config),
             pace,
             EpochProgress(config.epochs, config.batch_size, pace, monitor),
             Recorder(journal, pace),
@@ -227,13 +227,4 @@ def _trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         default_root_dir=folder,
-    )
-
-
-def _early_stopping(config: EarlyStoppingConfig) -> EarlyStopping:
-    return EarlyStopping(
-        monitor=config.monitor,
-        mode="max" if config.monitor == "val_accuracy" else "min",
-        patience=config.patience,
-        min_delta=config.min_delta,
     )

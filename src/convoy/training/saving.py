@@ -31,6 +31,11 @@ class Saving(Checkpoint):
         self._saved = 0.0
         self._finished = False
 
+    @property
+    def dirpath(self) -> str:
+        """As Lightning's own callbacks for checkpoints name their folder."""
+        return str(self._path.parent)
+
     def state_dict(self) -> dict[str, Any]:
         return {"finished": self._finished}
 

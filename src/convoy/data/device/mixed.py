@@ -22,7 +22,9 @@ def images(batch: Tensor, mix: Mix) -> Tensor:
 
 
 def target(target: Tensor, mix: Mix, classes: int) -> Tensor:
-    """Targets (B,) as probabilities (B, classes): a sample's own and its partner's, weighted."""
-    own = one_hot(target, classes).to(torch.float32)
+    """Targets (B,) as probabilities (B, classes), or (B, K) float as they are: a sample's own and its
+    partner's, weighted.
+    """
+    own = target if target.is_floating_point() else one_hot(target, classes).to(torch.float32)
     partners = torch.as_tensor(mix.partners).to(target.device)
     return mix.weight * own + (1 - mix.weight) * own[partners]
