@@ -85,7 +85,7 @@ class Learner(pl.LightningModule):
         self._batch = batch_idx
         self._expect_finite("loss", self._losses, loss)
         sums = {"loss": loss.detach() * count}
-        share, once = self._accumulation.weights(batch_idx, count)
+        share, once = self._accumulation.weights(batch_idx)
         if share != 1:
             loss = loss * share
         if self._penalty is not None:
