@@ -127,5 +127,5 @@ def test_a_cycle_without_momentum_is_fine_where_none_is_cycled(optimizer: dict[s
     given = section().model_dump() | {"optimizer": optimizer}
     kind = type(section())
     kind.model_validate(given | {"schedule": {"name": "one_cycle", "momentum": None}})
-    with pytest.raises(ValidationError, match="set schedule.momentum: null"):
+    with pytest.raises(ValidationError, match=r"set schedule\.momentum: null"):
         kind.model_validate(given | {"schedule": {"name": "one_cycle"}})

@@ -1,7 +1,7 @@
 """Small real trainings through `fit`, on toy images of two classes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -47,6 +47,7 @@ def run(
     objective: Objective | ClassificationConfig | None = None,
     mixing: Mixing | None = None,
     prepared: Path | None = None,
+    computed_in: Literal["fp32", "bf16"] = "fp32",
     **changes: Any,
 ) -> Fitted:
     """Train in the folder `place`, or go on there; 64 images to train on, 16 to validate."""
@@ -68,7 +69,7 @@ def run(
         val=val,
         augment=None,
         device=torch.device("cpu"),
-        precision=Precision("fp32"),
+        precision=Precision(computed_in),
         folder=place / "checkpoints",
         journal=journal,
         mixing=mixing,

@@ -17,6 +17,12 @@ def test_penalties_are_sums_over_weights_and_free_biases() -> None:
     assert isinstance(layer, nn.Linear)
     torch.testing.assert_close(layer.weight.grad, torch.full((2, 2), -0.1 - 0.02 * 3))
     assert layer.bias.grad is None
+    layer.weight.requires_grad_(False)
+    network[1].weight.requires_grad_(False)
+    network.append(nn.Linear(1, 1, bias=False).requires_grad_(True))
+    with torch.no_grad():
+        network[2].weight.fill_(2.0)
+    torch.testing.assert_close(value(), torch.tensor(0.1 * 2 + 0.01 * 4))  # what is frozen is free
 
 
 def test_no_penalty_costs_nothing() -> None:

@@ -1,7 +1,7 @@
 """Every loss, optimiser, schedule and regulariser in a real training of two epochs whose loss falls."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -58,12 +58,18 @@ REGULARISERS: list[dict[str, Any]] = [
 ]
 
 
-def falls(place: Path, objective: dict[str, Any] | None = None, **changes: Any) -> None:
+def falls(
+    place: Path,
+    objective: dict[str, Any] | None = None,
+    computed_in: Literal["fp32", "bf16"] = "fp32",
+    **changes: Any,
+) -> None:
     """The validation loss of the second epoch, and the training loss, are below those of the first."""
     given = {**section(epochs=2, batch_size=8).model_dump(), **changes}
     config = TrainConfig.model_validate(given)
     section_ = ClassificationConfig.model_validate({"name": "classification", **(objective or {})})
-    run(place, model=SMALL, objective=section_, **{name: getattr(config, name) for name in given})
+    sections = {name: getattr(config, name) for name in given}
+    run(place, model=SMALL, objective=section_, computed_in=computed_in, **sections)
     first, second = history(place)
     assert second["train_loss"] < first["train_loss"]
     assert second["val_loss"] < first["val_loss"]
@@ -95,6 +101,12 @@ def test_every_loss_takes_mixed_targets(objective: dict[str, Any], tmp_path: Pat
 @pytest.mark.parametrize("changes", REGULARISERS, ids=str)
 def test_every_regulariser_leaves_the_network_learning(changes: dict[str, Any], tmp_path: Path) -> None:
     falls(tmp_path, **{"optimizer": {"name": "sgd", "lr": 0.02}, **changes})
+
+
+@pytest.mark.parametrize("optimizer", OPTIMISERS, ids=str)
+def test_every_optimiser_takes_clipped_gradients_of_bf16(optimizer: dict[str, Any], tmp_path: Path) -> None:
+    clipping = {"by": "norm", "limit": 0.5}
+    falls(tmp_path, optimizer=optimizer, gradient_clipping=clipping, computed_in="bf16")
 
 
 def test_the_sweep_leaves_no_name_of_the_configuration_out() -> None:

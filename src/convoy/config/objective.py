@@ -59,14 +59,24 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+_Class = CrossEntropyConfig | FocalConfig | BceConfig | MseConfig | MaeConfig | SmoothL1Config
+_ClassName = Literal["cross_entropy", "focal", "bce", "mse", "mae", "smooth_l1"]
 ClassLoss = Annotated[
-    CrossEntropyConfig | FocalConfig | BceConfig | MseConfig | MaeConfig | SmoothL1Config,
+    _Class,
     Field(discriminator="name"),
-    BeforeValidator(_named),
+    BeforeValidator(_named, json_schema_input_type=_ClassName | _Class),
 ]
-LabelLoss = Annotated[BceConfig | SigmoidFocalConfig, Field(discriminator="name"), BeforeValidator(_named)]
+_Label = BceConfig | SigmoidFocalConfig
+LabelLoss = Annotated[
+    _Label,
+    Field(discriminator="name"),
+    BeforeValidator(_named, json_schema_input_type=Literal["bce", "focal"] | _Label),
+]
+_Value = MseConfig | MaeConfig | SmoothL1Config
 ValueLoss = Annotated[
-    MseConfig | MaeConfig | SmoothL1Config, Field(discriminator="name"), BeforeValidator(_named)
+    _Value,
+    Field(discriminator="name"),
+    BeforeValidator(_named, json_schema_input_type=Literal["mse", "mae", "smooth_l1"] | _Value),
 ]
 Weights = Literal["none", "balanced"] | dict[str, Positive]
 

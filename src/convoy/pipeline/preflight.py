@@ -12,8 +12,8 @@ _TRIED = 4  # pictures of noise that the policy is tried on
 
 def preflight(config: Config) -> None:
     """Raises:
-    ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size; or the
-        optimiser does not fit the model.
+    ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size; or
+        the optimiser does not fit the model.
     """
     spec = config.prepare
     policy = Policy(presets.transforms(config.augment))

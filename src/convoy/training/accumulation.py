@@ -24,15 +24,18 @@ class Accumulation:
         """Of the optimiser, in an epoch."""
         return -(-self.batches // self.every)
 
-    def weights(self, batch: int, count: int) -> tuple[float, float]:
+    def weights(self, batch: int) -> tuple[float, float]:
         """What a batch's mean loss, and what is added once a step, weigh in Lightning's mean over `every`
         batches, so that a group's gradient is that of one batch with all its samples.
 
         Args:
             batch: its number in the epoch.
-            count: its samples.
         """
         first = batch - batch % self.every
         last = min(first + self.every, self.batches)
-        together = min(last * self.batch_size, self.samples) - first * self.batch_size
-        return self.every * count / together, self.every / (last - first)
+        together = self._samples(first, last)
+        return self.every * self._samples(batch, batch + 1) / together, self.every / (last - first)
+
+    def _samples(self, first: int, last: int) -> int:
+        """Of the batches from `first` up to `last`."""
+        return min(last * self.batch_size, self.samples) - first * self.batch_size

@@ -86,7 +86,7 @@ class Learner(pl.LightningModule):
         self._batch = batch_idx
         self._expect_finite("loss", self._losses, loss)
         sums = {"loss": loss.detach() * count}
-        share, once = self._accumulation.weights(batch_idx, count)
+        share, once = self._accumulation.weights(batch_idx)
         share *= batch.get("share", 1)  # the mean of the ranks' gradients is then that of the whole batch
         if share != 1:
             loss = loss * share

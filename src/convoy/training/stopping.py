@@ -34,31 +34,37 @@ class StopAt(pl.Callback):
 class TimeBudget(pl.Callback):
     """Ends the training after the epoch behind which another one as long would be too late.
 
-    One epoch is always trained. A resumed training has what its checkpoint's epochs took.
+    One epoch is always trained. A resumed training has used what its checkpoint had.
     """
 
     def __init__(self, minutes: float) -> None:
         self._seconds = 60 * minutes
-        self._used = 0.0
-        self._since = 0.0
+        self._before = 0.0  # used by the processes that were killed
+        self._since: float | None = None
+        self._whole = 0.0  # used up to the end of the latest epoch
         self._over = False
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    @property
+    def _used(self) -> float:
+        return self._before + (0.0 if self._since is None else time.monotonic() - self._since)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._since = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        epoch = time.monotonic() - self._since
-        self._used += epoch
+        used = self._used
+        epoch, self._whole = used - self._whole, used
         # ranks may differ by a moment, and must not by an epoch
-        over = trainer.strategy.reduce_boolean_decision(self._used + epoch > self._seconds, all=False)
+        over = trainer.strategy.reduce_boolean_decision(used + epoch > self._seconds, all=False)
         self._over = bool(over)
         trainer.should_stop = trainer.should_stop or self._over
 
     def state_dict(self) -> dict[str, Any]:
-        return {"used": self._used, "over": self._over}
+        return {"used": self._used, "whole": self._whole, "over": self._over}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._used, self._over = state_dict["used"], state_dict["over"]
+        self._before, self._whole = state_dict["used"], state_dict["whole"]
+        self._over = state_dict["over"]
 
 
 def callbacks(config: TrainConfig) -> list[pl.Callback]:
