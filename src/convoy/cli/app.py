@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from convoy.cli import config, data, init, predict, proof, registry, run, runs, serve, stage
+from convoy.cli import config, data, init, model, predict, proof, registry, run, runs, serve, stage
 from convoy.cli.explain import explain
 from convoy.errors import ConvoyError
 
@@ -26,6 +26,7 @@ app.command("run")(run.run)
 app.command("stage")(stage.stage)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.add_typer(model.app, name="model")
 app.command("runs")(runs.runs)
 app.command("compare")(runs.compare)
 app.add_typer(runs.track, name="track")

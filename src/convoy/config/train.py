@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from convoy.config._base import Section
+from convoy.config.finetune import FineTuneConfig
 
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -21,6 +22,7 @@ class SgdConfig(Section):
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     nesterov: bool = False
     weight_decay: NonNegative = 0.0
+    decay_norms_and_biases: bool = False
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
@@ -35,6 +37,7 @@ class AdamConfig(Section):
     name: Literal["adam", "adamw"]
     lr: Positive
     weight_decay: NonNegative = 0.0
+    decay_norms_and_biases: bool = False
 
 
 class ScheduleConfig(Section):
@@ -77,6 +80,7 @@ class TrainConfig(Section):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     optimizer: Annotated[SgdConfig | AdamConfig, Field(discriminator="name")]
+    fine_tune: FineTuneConfig | None = None
     schedule: ScheduleConfig
     early_stopping: EarlyStoppingConfig | None
     device: Literal["auto", "cpu", "gpu"]

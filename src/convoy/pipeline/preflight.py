@@ -6,13 +6,16 @@ from convoy.config.schema import Config
 from convoy.data import presets
 from convoy.data.augment import Policy
 from convoy.training import network
+from convoy.training.groups import groups
 
 _TRIED = 4  # pictures of noise that the policy is tried on
 
 
 def preflight(config: Config) -> None:
     """Raises:
-    ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size.
+    ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size; or
+        what is to be frozen does not fit the model.
+    ResourceError: the model's pretrained weights, or the package that knows it, are not here.
     """
     spec = config.prepare
     policy = Policy(presets.transforms(config.augment))
@@ -20,7 +23,7 @@ def preflight(config: Config) -> None:
         0, 256, (_TRIED, spec.height, spec.width, spec.channels), dtype=np.uint8
     )
     policy(noise, 0)
-    network.build(
+    net = network.build(
         config.model,
         {
             "spec": {"height": spec.height, "width": spec.width, "channels": spec.channels},
@@ -29,3 +32,4 @@ def preflight(config: Config) -> None:
             "std": [1.0] * spec.channels,
         },
     )
+    groups(net, config.train.optimizer, config.train.fine_tune)

@@ -16,7 +16,7 @@ from convoy.data.loader import Augment, BatchLoader, auto_workers
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import ResourceError
-from convoy.training import checkpoints
+from convoy.training import checkpoints, finetune
 from convoy.training.feed import feed
 from convoy.training.journal import Journal
 from convoy.training.learner import Learner
@@ -154,6 +154,7 @@ def _trainer(
         max_epochs=config.epochs,
         callbacks=[
             *stopping,
+            *finetune.callbacks(config),
             EpochProgress(config.epochs),
             Recorder(journal),
             *checkpoints.callbacks(folder, monitor),

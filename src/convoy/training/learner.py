@@ -14,6 +14,7 @@ from convoy.data.loader import batch_key
 from convoy.data.mixing import Mixing
 from convoy.errors import IntegrityError
 from convoy.training import optim
+from convoy.training.groups import groups
 from convoy.training.network import Network
 from convoy.training.objectives.classification import Classification
 
@@ -57,7 +58,9 @@ class Learner(pl.LightningModule):
         return logits
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = optim.optimizer(self._config.optimizer, self.network.parameters())
+        optimizer = optim.optimizer(
+            self._config.optimizer, groups(self.network, self._config.optimizer, self._config.fine_tune)
+        )
         factor = optim.factor(
             self._config.schedule, epochs=self._config.epochs, steps_per_epoch=self._steps_per_epoch
         )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch.nn import Parameter
@@ -9,7 +10,9 @@ from torch.nn import Parameter
 from convoy.config.train import AdamConfig, ScheduleConfig, SgdConfig
 
 
-def optimizer(config: SgdConfig | AdamConfig, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
+def optimizer(
+    config: SgdConfig | AdamConfig, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]
+) -> torch.optim.Optimizer:
     """The optimiser, in torch's fused form: the same rule in one pass over the weights."""
     if isinstance(config, SgdConfig):
         return torch.optim.SGD(
