@@ -6,6 +6,7 @@ Only tensors are read: safetensors, or torch files with `weights_only`.
 import logging
 import pickle
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def fit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -
     if path.suffix != ".safetensors" and len(found) == len(wanted):
         pairs = list(zip(found.items(), wanted.items(), strict=True))
         if all(value.shape == other.shape for (_, value), (_, other) in pairs):
-            _log.warning("%s: names differ; its %d tensors are taken in order", path.name, len(found))
+            _say(f"{path.name}: names differ; its {len(found)} tensors are taken in order")
             return {name: value for (_, value), (name, _) in pairs}
     missing = [name for name in wanted if name not in found]
     extra = [name for name in found if name not in wanted]
@@ -123,6 +124,12 @@ def _in_package(name: str) -> Path:
             fix="name the file itself",
         )
     return Path(str(found[0].locate()))
+
+
+@cache
+def _say(text: str) -> None:
+    """Once a process: a network is built several times, to be measured and to be trained."""
+    _log.warning(text)
 
 
 def _example(names: list[str]) -> str:

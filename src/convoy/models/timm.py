@@ -125,7 +125,7 @@ def _from_hub(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.Mo
         raise ResourceError(
             f"the weights of {config.architecture} are not in the hub's cache and cannot be fetched",
             where=f"params.yaml: model.weights: {str(error).splitlines()[0]}",
-            fix="run once where there is a network, and bring the folder ~/.cache/huggingface; or name a local "
+            fix="run once where there is a network, and bring ~/.cache/huggingface; or name a local "
             "file in model.weights",
         ) from None
 

@@ -39,20 +39,21 @@ def groups(
     left_out = finetune.never_trained(network, fine_tune)
     spared = _spared(network) if optimizer.weight_decay and not optimizer.decay_norms_and_biases else set()
     decay = fine_tune.layer_decay if fine_tune else 1.0
-    depth = finetune.depths(network) if decay != 1.0 else {}
+    # torch's fused SGD fails where some parameters of a group begin to learn later than others
+    thaws = fine_tune is not None and fine_tune.unfreeze_every_epochs is not None
+    depth = finetune.depths(network) if decay != 1.0 or thaws else {}
     top = max(depth.values(), default=0)
-    found: dict[tuple[float, bool], list[Parameter]] = {}
+    found: dict[tuple[int, bool], list[Parameter]] = {}
     for name, parameter in network.named_parameters():
         if name not in left_out:
-            scale = decay ** (top - depth[name]) if depth else 1.0
-            found.setdefault((scale, name in spared), []).append(parameter)
+            found.setdefault((depth.get(name, top), name in spared), []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": optimizer.lr * scale,
+            "lr": optimizer.lr * decay ** (top - layer),
             "weight_decay": 0.0 if is_spared else optimizer.weight_decay,
         }
-        for (scale, is_spared), parameters in found.items()
+        for (layer, is_spared), parameters in found.items()
     ]
 
 
