@@ -15,6 +15,7 @@ from convoy.cli import (
     gradcheck,
     init,
     lr_find,
+    model,
     predict,
     proof,
     registry,
@@ -39,6 +40,7 @@ app.command("run")(run.run)
 app.command("stage")(stage.stage)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.add_typer(model.app, name="model")
 app.command("runs")(runs.runs)
 app.command("compare")(runs.compare)
 app.add_typer(runs.track, name="track")

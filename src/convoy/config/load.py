@@ -115,8 +115,10 @@ def _describe(path: Path, tree: CommentedMap, location: Location, detail: ErrorD
         choices = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
         given = detail["input"].get("name") if isinstance(detail["input"], dict) else detail["input"]
         if kind == "union_tag_invalid":
-            dotted += ".name"
-            line, column = _position(tree, (*location, "name"))
+            key = "type" if "type" in detail["input"] else "name"
+            given = detail["input"].get(key)
+            dotted += f".{key}"
+            line, column = _position(tree, (*location, key))
         message = f"{dotted}: {given!r} is none of {', '.join(choices)}{_did_you_mean(str(given), choices)}"
     else:
         text = detail["msg"].removeprefix("Value error, ")
@@ -130,7 +132,7 @@ def _is_tag(tree: CommentedMap, location: Location, part: int | str) -> bool:
     node: Any = tree
     for step in location:
         if isinstance(node, CommentedMap):
-            tag = node.get("name")
+            tag = _tag(node)
             if step == part and step not in node and step == tag:
                 return True
             node = node.get(step, node if step == tag else None)
@@ -139,6 +141,11 @@ def _is_tag(tree: CommentedMap, location: Location, part: int | str) -> bool:
         else:
             return step == part and part in ("constrained-int", "int", "literal['auto']")
     return False
+
+
+def _tag(node: CommentedMap) -> Any:
+    """What chooses the member of a union: the name of a section, or the type of a block of a network."""
+    return node["name"] if "name" in node else node.get("type", "conv")
 
 
 def _position(tree: CommentedMap, location: Location) -> tuple[int, int]:
@@ -180,10 +187,9 @@ def _fields_of(annotation: Any, node: Any) -> Mapping[str, FieldInfo]:
         if isinstance(part, type) and issubclass(part, Section):
             found.append(part)
         pending.extend(getattr(part, "__args__", ()))
-    name = node.get("name") if isinstance(node, CommentedMap) else None
-    for section in found:
-        tag = section.model_fields.get("name")
-        if tag is not None and name in getattr(tag.annotation, "__args__", ()):
+    for section in found if isinstance(node, CommentedMap) else ():
+        tag = section.model_fields.get("name") or section.model_fields.get("type")
+        if tag is not None and _tag(node) in getattr(tag.annotation, "__args__", ()):
             return section.model_fields
     return found[0].model_fields if found else {}
 

@@ -1,12 +1,15 @@
 """Section `model`: one class for each file of convoy/models."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from convoy.config._base import Section
+from convoy.config.blocks import Block, HeadConfig, InitConfig, Probability
+from convoy.config.blocks import ConvBlock as ConvBlock
 
-Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class LeNet5Config(Section):
@@ -22,24 +25,80 @@ class MnistCnnConfig(Section):
     dropout: Probability = 0.5
 
 
-class ConvBlock(Section):
-    """`repeat` convolutions, each with optional batch normalisation and an activation, then a pooling."""
-
-    channels: int = Field(ge=1, le=4096)
-    kernel: Literal[1, 3, 5, 7, 9, 11] = 3
-    repeat: int = Field(default=1, ge=1, le=10)
-    norm: Literal["none", "batch"] = "batch"
-    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
-    pool: Literal["none", "max", "avg"] = "max"
-    dropout: Probability = 0.0
-
-
 class CnnConfig(Section):
-    """A stack of convolution blocks, global average pooling, dropout and a linear head."""
+    """A stack of blocks, a pooling or flattening, dropout and dense layers."""
 
     name: Literal["cnn"]
-    blocks: list[ConvBlock] = Field(min_length=1)
+    blocks: list[Block] = Field(min_length=1)
+    head: HeadConfig = Field(default_factory=HeadConfig)
+    dropout: Probability = Field(default=0.0, description="before each dense layer")
+    init: InitConfig = Field(default_factory=InitConfig)
+
+
+class VggConfig(Section):
+    """VGG for small images (Simonyan and Zisserman, 2015), global average pooling, one dense layer."""
+
+    name: Literal["vgg"]
+    depth: Literal[8, 11, 13, 16] = 11
+    width: int = Field(default=64, ge=1, le=512, description="channels of the first stage")
+    norm: Literal["none", "batch"] = "batch"
     dropout: Probability = 0.0
 
 
-ModelConfig = Annotated[LeNet5Config | MnistCnnConfig | CnnConfig, Field(discriminator="name")]
+class ResNetConfig(Section):
+    """ResNet for small images (He et al., 2016): 20 to 110 as for CIFAR, 18 and 34 with a 3×3 stem."""
+
+    name: Literal["resnet"]
+    depth: Literal[18, 20, 32, 34, 44, 56, 110] = 20
+    width: int | None = Field(
+        default=None, ge=1, le=512, description="channels of the first stage; null: 16, for 18 and 34 64"
+    )
+    dropout: Probability = 0.0
+
+
+class TimmConfig(Section):
+    """Any image architecture of timm, fresh or with weights that were learned before."""
+
+    name: Literal["timm"]
+    architecture: str = Field(min_length=1, description="as timm.list_models() names it")
+    weights: str | None = Field(
+        default=None,
+        min_length=1,
+        description="null: fresh; hub: timm's own, through the hub's cache; package:NAME: the file in an "
+        "installed Python package; else a .safetensors, .pth or .pt file",
+    )
+    sha256: str | None = Field(default=None, description="of the weights, where they are a file")
+    mean: list[float] | None = Field(
+        default=None, description="of pixels / 255 by channel, as the weights want it; null: timm's record"
+    )
+    std: list[Annotated[float, Field(gt=0.0)]] | None = None
+    dropout: Probability = 0.0
+    drop_path: Probability = Field(default=0.0, description="stochastic depth, where the architecture has it")
+
+    @field_validator("sha256")
+    @classmethod
+    def _is_a_digest(cls, value: str | None) -> str | None:
+        if value is not None and not _SHA256.fullmatch(value):
+            raise ValueError("must be 64 hexadecimal digits in lower case")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_agree(self) -> Self:
+        if self.sha256 is not None and self.weights in (None, "hub"):
+            raise ValueError("sha256 needs weights: a file or package:NAME")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together")
+        if self.mean is not None and self.weights is None:
+            raise ValueError("mean and std need weights; without them the data's own are used")
+        return self
+
+
+ModelConfig = Annotated[
+    LeNet5Config | MnistCnnConfig | CnnConfig | VggConfig | ResNetConfig | TimmConfig,
+    Field(discriminator="name"),
+]
+
+
+def pretrained(config: ModelConfig) -> bool:
+    """Whether the network begins with weights that were learned before."""
+    return isinstance(config, TimmConfig) and config.weights is not None

@@ -6,7 +6,7 @@ from convoy.config._base import Section
 from convoy.config.augment import AugmentConfig
 from convoy.config.data import DataConfig, PrepareConfig, SplitConfig, ValidateConfig
 from convoy.config.evaluate import EvaluateConfig
-from convoy.config.model import ModelConfig
+from convoy.config.model import ModelConfig, pretrained
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import FlowConfig, RegisterConfig, TrackingConfig
 from convoy.config.train import TrainConfig
@@ -34,6 +34,15 @@ class Config(Section):
                 f"name: {value.name} can be trained from Python (convoy.training.fit), but `prepare` makes "
                 "no such targets and `evaluate` no such report yet; use name: classification"
             )
+        return value
+
+    @field_validator("train")
+    @classmethod
+    def _what_is_frozen_was_learned(cls, value: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        model = info.data.get("model")
+        freezes = value.fine_tune is not None and value.fine_tune.freezes
+        if freezes and model is not None and not pretrained(model):
+            raise ValueError("fine_tune.freeze needs model.weights: what is frozen would stay random")
         return value
 
     @field_validator("registration")

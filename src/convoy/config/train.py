@@ -15,6 +15,7 @@ from convoy.config.engine import (
     Minutes,
     Precision,
 )
+from convoy.config.finetune import FineTuneConfig
 from convoy.config.optimizer import OptimizerConfig
 from convoy.config.regularise import AveragingConfig, GradientClippingConfig
 from convoy.config.schedule import ScheduleConfig
@@ -27,6 +28,7 @@ class TrainConfig(Section):
     batch_size: int = Field(ge=1)
     accumulate_batches: int = Field(default=1, ge=1, description="batches whose gradients make one step")
     optimizer: OptimizerConfig
+    fine_tune: FineTuneConfig | None = Field(default=None, description="null: off")
     schedule: ScheduleConfig
     gradient_clipping: GradientClippingConfig | None = Field(default=None, description="null: off")
     l1: NonNegative = Field(default=0.0, description="penalty: this times the sum of all |weight|, no biases")

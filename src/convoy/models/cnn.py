@@ -2,54 +2,55 @@
 
 from torch import nn
 
-from convoy.config.model import CnnConfig, ConvBlock
-from convoy.errors import ConfigError
+from convoy.config.blocks import (
+    Block,
+    ConvBlock,
+    DropoutBlock,
+    NormActivationBlock,
+    PoolBlock,
+    ResidualBlock,
+)
+from convoy.config.model import CnnConfig
+from convoy.models._blocks.activations import activation
+from convoy.models._blocks.convolution import conv_block
+from convoy.models._blocks.dropout import dropout
+from convoy.models._blocks.head import head
+from convoy.models._blocks.initialise import initialise
+from convoy.models._blocks.norms import norm
+from convoy.models._blocks.pooling import pooling
+from convoy.models._blocks.residual import residual_block
+from convoy.models._blocks.shape import Place, Shape
+from convoy.models._blocks.squeeze_excite import SqueezeExcite
 from convoy.models._spec import NetworkSpec
-
-_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
-_POOLS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
 def build(config: CnnConfig, spec: NetworkSpec) -> nn.Module:
-    """(N, C, H, W) -> (N, outputs): the blocks, global average pooling, dropout, one dense layer.
+    """(N, C, H, W) -> (N, outputs): the blocks, then the head.
 
     Raises:
-        ConfigError: a block pools what is only one pixel high or wide; it is named by its index.
+        ConfigError: a block does not fit the shape that those before it leave; both are named.
     """
     layers: list[nn.Module] = []
-    channels, height, width = spec.channels, spec.height, spec.width
+    shape = Shape(spec.channels, spec.height, spec.width)
     for number, block in enumerate(config.blocks):
-        layers += _block(block, channels)
-        channels = block.channels
-        if block.pool != "none":
-            if min(height, width) < 2:
-                raise ConfigError(
-                    f"block {number} pools an image of {height}×{width}",
-                    where=f"params.yaml: model.blocks[{number}].pool",
-                    fix=f"use fewer pooling blocks for images of {spec.height}×{spec.width}, or pool: none",
-                )
-            height, width = height // 2, width // 2
-    return nn.Sequential(
-        *layers,
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Dropout(config.dropout),
-        nn.Linear(channels, spec.outputs),
-    )
+        made, shape = _block(block, shape, Place(f"block {number}", f"model.blocks[{number}]"))
+        layers += made
+    network = nn.Sequential(*layers, *head(config.head, shape, config.dropout, spec.outputs))
+    initialise(network, config.init)
+    return network
 
 
-def _block(block: ConvBlock, channels: int) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for _ in range(block.repeat):
-        layers.append(
-            nn.Conv2d(channels, block.channels, block.kernel, padding="same", bias=block.norm == "none")
-        )
-        if block.norm == "batch":
-            layers.append(nn.BatchNorm2d(block.channels))
-        layers.append(_ACTIVATIONS[block.activation]())
-        channels = block.channels
-    if block.pool != "none":
-        layers.append(_POOLS[block.pool](2))
-    if block.dropout:
-        layers.append(nn.Dropout2d(block.dropout))
-    return layers
+def _block(block: Block, shape: Shape, place: Place) -> tuple[list[nn.Module], Shape]:
+    if isinstance(block, ConvBlock):
+        return conv_block(block, shape, place)
+    if isinstance(block, ResidualBlock):
+        return residual_block(block, shape, place)
+    if isinstance(block, PoolBlock):
+        pool, after = pooling(block.kind, block.size, block.stride, shape, place, "size")
+        return [pool], after
+    if isinstance(block, DropoutBlock):
+        return dropout(block.rate, spatial=block.spatial), shape
+    if isinstance(block, NormActivationBlock):
+        made = [*norm(block.norm, shape, block.norm_groups, place), *activation(block.activation)]
+        return made, shape
+    return [SqueezeExcite(shape.channels, block.ratio)], shape

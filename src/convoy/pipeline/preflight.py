@@ -5,7 +5,8 @@ import numpy as np
 from convoy.config.schema import Config
 from convoy.data import presets
 from convoy.data.augment import Policy
-from convoy.training import groups, network, optimizers
+from convoy.training import network, optimizers
+from convoy.training.groups import groups
 
 _TRIED = 4  # pictures of noise that the policy is tried on
 
@@ -13,7 +14,8 @@ _TRIED = 4  # pictures of noise that the policy is tried on
 def preflight(config: Config) -> None:
     """Raises:
     ConfigError: albumentations refuses the policy, or it, or the model, does not fit the prepared size; or
-        the optimiser does not fit the model.
+        the optimiser, or what is to be frozen, does not fit the model.
+    ResourceError: the model's pretrained weights, or the package that knows it, are not here.
     """
     spec = config.prepare
     policy = Policy(presets.transforms(config.augment))
@@ -30,5 +32,7 @@ def preflight(config: Config) -> None:
             "std": [1.0] * spec.channels,
         },
     )
-    section = config.train.optimizer
-    optimizers.optimizer(section, groups.groups(net, section), head=optimizers.head(net))
+    train = config.train
+    optimizers.optimizer(
+        train.optimizer, groups(net, train.optimizer, train.fine_tune), head=optimizers.head(net)
+    )

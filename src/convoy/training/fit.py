@@ -16,7 +16,7 @@ from convoy.data.loader import Augment, BatchLoader, auto_workers
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import IntegrityError, ResourceError
-from convoy.training import averaging, checkpoints, stopping
+from convoy.training import averaging, checkpoints, finetune, stopping
 from convoy.training.feed import feed
 from convoy.training.interruption import Interruption
 from convoy.training.journal import Journal
@@ -215,6 +215,7 @@ def _trainer(
         callbacks=[
             *averaging.callbacks(config),
             *stopping.callbacks(config),
+            *finetune.callbacks(config),
             pace,
             EpochProgress(config.epochs, config.batch_size, pace, monitor),
             Recorder(journal, pace),

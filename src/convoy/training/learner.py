@@ -13,9 +13,10 @@ from convoy.data.device import mixed
 from convoy.data.loader import batch_key
 from convoy.data.mixing import Mixing
 from convoy.errors import IntegrityError
-from convoy.training import clipping, groups, optimizers, penalties, randomness, schedules, world
+from convoy.training import clipping, optimizers, penalties, randomness, schedules, world
 from convoy.training.accumulation import Accumulation
 from convoy.training.finite import FiniteWatch
+from convoy.training.groups import groups
 from convoy.training.network import Network
 from convoy.training.objectives._base import Objective
 
@@ -68,7 +69,7 @@ class Learner(pl.LightningModule):
         clipped_fp16 = self._config.gradient_clipping is not None and self.trainer.precision == "16-mixed"
         optimizer = optimizers.optimizer(
             self._config.optimizer,
-            groups.groups(self.network, self._config.optimizer),
+            groups(self.network, self._config.optimizer, self._config.fine_tune),
             head=optimizers.head(self.network),
             fused=not clipped_fp16,
         )

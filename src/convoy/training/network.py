@@ -43,20 +43,30 @@ class Network(nn.Module):
         return logits.float()
 
 
-def build(config: ModelConfig, preprocessor: Mapping[str, Any]) -> Network:
+def build(config: ModelConfig, preprocessor: Mapping[str, Any], *, pretrained: bool = True) -> Network:
     """A fresh network for a model section and a fitted preprocessor; seed torch before.
 
+    Pixels are normalised with the training data's mean and deviation, or with those that weights learned
+    before want (the plugin's `normalisation`).
+
+    Args:
+        pretrained: load such weights where the section names them.
+
     Raises:
-        ConfigError: the model does not fit the images.
+        ConfigError: the model does not fit the images, or the named weights do not fit the model.
+        ResourceError: the named weights, or the package that knows the model, are not here.
     """
     spec = NetworkSpec(
         channels=preprocessor["spec"]["channels"],
         height=preprocessor["spec"]["height"],
         width=preprocessor["spec"]["width"],
         outputs=len(preprocessor["classes"]),
+        pretrained=pretrained,
     )
-    body = plugins.load("model", config.name).build(config, spec)
-    return Network(body, preprocessor["mean"], preprocessor["std"])
+    plugin = plugins.load("model", config.name)
+    body = plugin.build(config, spec)
+    wanted = plugin.normalisation(config, spec) if hasattr(plugin, "normalisation") else None
+    return Network(body, *(wanted or (preprocessor["mean"], preprocessor["std"])))
 
 
 def load(train_dir: Path, preprocessor: Mapping[str, Any]) -> Network:
@@ -66,7 +76,7 @@ def load(train_dir: Path, preprocessor: Mapping[str, Any]) -> Network:
         IntegrityError: the weights are damaged or do not belong to the recorded model.
     """
     training = read_json(train_dir / "training.json")
-    network = build(_MODEL.validate_python(training["model"]), preprocessor)
+    network = build(_MODEL.validate_python(training["model"]), preprocessor, pretrained=False)
     weights = train_dir / "model.safetensors"
     try:
         network.load_state_dict(load_file(weights))

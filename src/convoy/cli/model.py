@@ -1,0 +1,101 @@
+"""`convoy model`: what the configured network is made of."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.layout import PARAMS, PREPARE
+
+if TYPE_CHECKING:
+    from convoy.models._summary import Row, Summary
+
+app = typer.Typer(no_args_is_help=True, help="Look at the configured network.")
+
+_OUTPUTS = 10  # where no data tell
+
+
+@app.callback()
+def _group() -> None:
+    """Makes `show` a command of its own."""
+
+
+@app.command()
+def show(
+    params: Annotated[Path, typer.Argument(help="A parameters file.")] = PARAMS,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Draw the network into this .svg or .png file.")
+    ] = None,
+) -> None:
+    """The layers: shapes, parameters, multiply-adds, receptive fields. Needs no data."""
+    from convoy import environment
+    from convoy.config.load import load
+    from convoy.errors import ConfigError
+    from convoy.models._summary import summarise
+    from convoy.training import network
+
+    if out is not None and out.suffix not in (".svg", ".png"):
+        raise ConfigError(f"cannot draw into {out.name}", where="--out", fix="name a file .svg or .png")
+    environment.quiet()
+    config = load(params)
+    outputs = _outputs()
+    spec = config.prepare
+    preprocessor = {
+        "spec": {"height": spec.height, "width": spec.width, "channels": spec.channels},
+        "classes": [""] * (outputs or _OUTPUTS),
+        "mean": [0.0] * spec.channels,
+        "std": [1.0] * spec.channels,
+    }
+    net = network.build(config.model, preprocessor, pretrained=False)
+    summary = summarise(net.body, (spec.channels, spec.height, spec.width))
+    if out is not None:
+        from convoy.models._drawing import draw
+
+        draw(summary, config.model.name, out)
+    if as_json:
+        typer.echo(json.dumps({"model": config.model.name, **summary.as_dict()}, indent=2))
+    else:
+        _print(config.model.name, summary)
+        if outputs is None:
+            typer.echo(f"{_OUTPUTS} outputs are assumed: no data are prepared yet")
+        if out is not None:
+            typer.echo(f"written: {out}")
+
+
+def _outputs() -> int | None:
+    """The number of classes of the prepared data; None where there are none."""
+    from convoy.io import read_json
+
+    path = PREPARE / "preprocessor.json"
+    return len(read_json(path)["classes"]) if path.is_file() else None
+
+
+def _print(name: str, summary: "Summary") -> None:
+    heads = ("layer", "name", "type", "output", "parameters", "multiply-adds", "sees")
+    table = [heads, *(_cells(row) for row in summary.rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(heads))]
+    for line in table:
+        cells = [
+            cell.rjust(width) if column in (0, 4, 5) else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
+    shape = "×".join(map(str, summary.shape))
+    typer.echo(
+        f"{name} for pictures of {shape}: {summary.parameters:,} parameters, "
+        f"{summary.multiply_adds:,} multiply-adds for one"
+    )
+
+
+def _cells(row: "Row") -> tuple[str, ...]:
+    return (
+        "" if row.depth is None else str(row.depth),
+        row.name,
+        row.kind,
+        "×".join(map(str, row.shape)),
+        f"{row.parameters:,}" if row.parameters else "",
+        f"{row.multiply_adds:,}" if row.multiply_adds else "",
+        "all" if row.sees is None else f"{row.sees[0]}×{row.sees[1]}",
+    )
