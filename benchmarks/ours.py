@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
+from unittest.mock import patch
 
 import pytorch_lightning as pl
 import torch
@@ -63,12 +64,16 @@ class Timed:
     history: list[dict[str, float]]  # by epoch: train_loss, val_loss, val_accuracy
 
 
-def whole(task: Task, augment: Augment | None) -> Timed:
-    """The real path: journal, progress lines, early stopping, both checkpoints."""
+def whole(task: Task, augment: Augment | None, *, journal: Callable[[Path], Journal] = Journal) -> Timed:
+    """The real path: journal, progress lines, early stopping, both checkpoints.
+
+    Args:
+        journal: makes the journal; for one that does more than write.
+    """
     folder = Path(tempfile.mkdtemp(prefix="convoy-bench-"))
     try:
-        journal = Journal(folder / "journal.jsonl")
-        journal.append("start")
+        record = journal(folder / "journal.jsonl")
+        record.append("start")
         start = time.time()  # the journal's clock
         with redirect_stdout(io.StringIO()):
             fit(
@@ -81,9 +86,9 @@ def whole(task: Task, augment: Augment | None) -> Timed:
                 device=torch.device("cpu"),
                 precision=task.precision,
                 folder=folder / "checkpoints",
-                journal=journal,
+                journal=record,
             )
-        events = [event for event in journal.events() if event["event"] == "metrics"]
+        events = [event for event in record.events() if event["event"] == "metrics"]
         last = torch.load(checkpoints.last_path(folder / "checkpoints"), weights_only=True)
         return Timed(
             set_up=events[0]["t"] - start - events[0]["values"]["epoch_seconds"],
@@ -93,6 +98,23 @@ def whole(task: Task, augment: Augment | None) -> Timed:
         )
     finally:
         shutil.rmtree(folder)
+
+
+def without_checkpoints(task: Task, augment: Augment | None) -> Timed:
+    """The same, with nothing kept between the epochs: one checkpoint where training ends."""
+    with patch.object(checkpoints, "callbacks", lambda folder, _monitor: [_AtTheEnd(folder)]):
+        return whole(task, augment)
+
+
+class _AtTheEnd(pl.Callback):
+    """Leaves the two files that `fit` reads, after the last epoch was on the clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        for path in (checkpoints.best_path(self._folder), checkpoints.last_path(self._folder)):
+            trainer.save_checkpoint(path)
 
 
 def bare(task: Task) -> float:
