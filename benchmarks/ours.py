@@ -6,15 +6,14 @@ the next lies a whole epoch: batches, validation, best and last checkpoint, the 
 
 import io
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -70,51 +69,56 @@ def whole(task: Task, augment: Augment | None, *, journal: Callable[[Path], Jour
     Args:
         journal: makes the journal; for one that does more than write.
     """
-    folder = Path(tempfile.mkdtemp(prefix="convoy-bench-"))
-    try:
-        record = journal(folder / "journal.jsonl")
-        record.append("start")
-        start = time.time()  # the journal's clock
-        with redirect_stdout(io.StringIO()):
-            fit(
-                task.build,
-                task.objective,
-                task.config,
-                train=[task.digits.train],
-                val=task.digits.val,
-                augment=augment,
-                device=torch.device("cpu"),
-                precision=task.precision,
-                folder=folder / "checkpoints",
-                journal=record,
-            )
-        events = [event for event in record.events() if event["event"] == "metrics"]
-        last = torch.load(checkpoints.last_path(folder / "checkpoints"), weights_only=True)
-        return Timed(
-            set_up=events[0]["t"] - start - events[0]["values"]["epoch_seconds"],
-            epoch=_periods([event["t"] for event in events]),
-            steps=int(last["global_step"]),
-            history=[event["values"] for event in events],
-        )
-    finally:
-        shutil.rmtree(folder)
+    with TemporaryDirectory(prefix="convoy-bench-") as folder:
+        record = journal(Path(folder) / "journal.jsonl")
+        _fit(task, augment, record)
+        last = torch.load(checkpoints.last_path(_folder(record)), weights_only=True)
+        return _timed(record, int(last["global_step"]))
 
 
 def without_checkpoints(task: Task, augment: Augment | None) -> Timed:
-    """The same, with nothing kept between the epochs: one checkpoint where training ends."""
-    with patch.object(checkpoints, "callbacks", lambda folder, _monitor: [_AtTheEnd(folder)]):
-        return whole(task, augment)
+    """The same training with nothing kept: `fit` finds no weights to return in the end."""
+    with (
+        TemporaryDirectory(prefix="convoy-bench-") as folder,
+        patch.object(pl.Trainer, "save_checkpoint", lambda *_, **__: None),
+    ):
+        record = Journal(Path(folder) / "journal.jsonl")
+        with suppress(FileNotFoundError):
+            _fit(task, augment, record)
+        assert not list(Path(folder).rglob("*.ckpt"))
+        return _timed(record, task.config.epochs * -(-len(task.digits.train) // task.config.batch_size))
 
 
-class _AtTheEnd(pl.Callback):
-    """Leaves the two files that `fit` reads, after the last epoch was on the clock."""
+def _fit(task: Task, augment: Augment | None, journal: Journal) -> None:
+    """Train as the train stage does, with the checkpoints beside the journal."""
+    journal.append("start")
+    with redirect_stdout(io.StringIO()):
+        fit(
+            task.build,
+            task.objective,
+            task.config,
+            train=[task.digits.train],
+            val=task.digits.val,
+            augment=augment,
+            device=torch.device("cpu"),
+            precision=task.precision,
+            folder=_folder(journal),
+            journal=journal,
+        )
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        for path in (checkpoints.best_path(self._folder), checkpoints.last_path(self._folder)):
-            trainer.save_checkpoint(path)
+def _folder(journal: Journal) -> Path:
+    return journal.path.parent / "checkpoints"
+
+
+def _timed(journal: Journal, steps: int) -> Timed:
+    start, *events = [event for event in journal.events() if event["event"] in ("start", "metrics")]
+    return Timed(
+        set_up=events[0]["t"] - start["t"] - events[0]["values"]["epoch_seconds"],
+        epoch=_periods([event["t"] for event in events]),
+        steps=steps,
+        history=[event["values"] for event in events],
+    )
 
 
 def bare(task: Task) -> float:

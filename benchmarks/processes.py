@@ -66,6 +66,7 @@ class Framework:
             code = self._process.wait()
             self._errors.seek(0)
             last = "".join(self._errors.readlines()[-20:])
+            self._close()
             raise RuntimeError(f"{self._process.args!r} ended with {code}:\n{last}")
         heard: dict[str, Any] = json.loads(line)
         return heard
@@ -76,9 +77,13 @@ class Framework:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        """Let it end, as no call will come, and free what belongs to it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()  # no call will come: it ends
+        self._process.stdin.close()
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
