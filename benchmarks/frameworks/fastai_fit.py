@@ -59,7 +59,7 @@ def main() -> None:
         metrics=accuracy,
     )
     turns = Turns("fastai", "torch")
-    with learner.no_bar(), learner.no_logging():
+    with learner.no_logging():  # and no bar: that is an import of its own
         learner.fit(given.epochs, lr=LR, cbs=[OnCall(turns)])
 
 
