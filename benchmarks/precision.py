@@ -63,8 +63,7 @@ def run(rounds: int, progress: Callable[[str], None], *, images: int = IMAGES) -
             f"({'met' if lost <= BOUND else 'MISSED'}: at most {100 * BOUND:.1f}).",
             f"mnist_cnn, {images:,} images of MNIST, {EPOCHS} epochs, evaluation included, "
             f"{torch.get_num_threads()} threads.",
-            "A factor of 3 takes units that multiply bf16 tiles (AMX); AVX512-BF16 doubles the arithmetic at "
-            "best.",
+            "With AVX512-BF16 the peak of bf16 is twice that of fp32; a factor of 3 needs AMX.",
         ],
         data={
             "seconds": seconds, "accuracy": accuracy, "gain": gain, "lost": lost, "precision": auto.name,
