@@ -102,7 +102,7 @@ def project(root: Path, arrays: Path) -> Path:
     params["augment"]["online"] = False
     params["train"].update(epochs=EPOCHS, early_stopping=None)
     params["train"]["schedule"].update(warmup_epochs=0.5)
-    params["register"]["gate"].update(minimum=0.5, max_ece=None, slice_margin=None, beat_baseline=False)
+    params["register"]["gate"].update(minimum=0.0, max_ece=None, slice_margin=None, beat_baseline=False)
     with (root / "params.yaml").open("w", encoding="utf-8") as handle:
         yaml.dump(params, handle)
     with (root / ".gitignore").open("a", encoding="utf-8") as handle:
