@@ -11,12 +11,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import ROUNDS, Report, machine
+from benchmarks.measure import ROUNDS, Report, Unavailable, machine
 from convoy import environment
 
 _WIDTH = 110  # of the tables where the output is no terminal
 NAMES = (
     "epoch",
+    "rivals",
+    "time_to_99",
+    "precision",
+    "checkpointing",
     "dataset",
     "flow",
     "noop",
@@ -29,6 +33,8 @@ NAMES = (
     "validation",
     "loader",
 )
+_OF_MNIST = ("rivals", "time_to_99", "precision", "checkpointing")
+_TRAINING = {"epoch", "dataset", *_OF_MNIST}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,11 +45,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="torch's threads")
     parser.add_argument("--seconds", type=float, default=60.0, help="serving: under load (default 60)")
     parser.add_argument("--files", type=int, default=50_000, help="noop: pictures (default 50,000)")
+    parser.add_argument(
+        "--images", type=int, help=f"of MNIST: {', '.join(_OF_MNIST)} (default: by benchmark)"
+    )
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.names) - set(NAMES)):
         parser.error(f"no benchmark is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
     environment.quiet()
-    if {"epoch", "dataset"} & set(options.names or NAMES):
+    if _TRAINING & set(options.names or NAMES):
         import torch
 
         torch.set_num_threads(options.threads)  # the same for every side
@@ -55,11 +64,16 @@ def main(arguments: Sequence[str]) -> int:
         with screen.status(name) as status:
             more = {"seconds": options.seconds} if name == "serving" else {}
             more |= {"files": options.files} if name == "noop" else {}
-            report = import_module(f"benchmarks.{name}").run(
-                options.rounds,
-                lambda text, name=name, status=status: status.update(f"{name}: {text}"),
-                **more,
-            )
+            more |= {"images": options.images} if options.images and name in _OF_MNIST else {}
+            try:
+                report = import_module(f"benchmarks.{name}").run(
+                    options.rounds,
+                    lambda text, name=name, status=status: status.update(f"{name}: {text}"),
+                    **more,
+                )
+            except Unavailable as error:
+                console.print(f"{name}: not measured: {error}\n", highlight=False, soft_wrap=True)
+                continue
         reports[name] = report
         console.print(_table(report))
         for note in report.notes:

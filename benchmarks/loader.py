@@ -7,7 +7,6 @@ in memory already. Both end in uint8 tensors of whole batches; neither normalise
 policy and number of workers. The first epoch warms up: every later one is a second epoch.
 """
 
-import gzip
 import os
 import time
 import warnings
@@ -27,13 +26,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks import mnist
 from benchmarks.digits import PROJECT, Digits
 from benchmarks.epoch import best_precision, task
 from benchmarks.measure import Report, in_turns, ratio, spread
 from benchmarks.ours import Timed, turn, whole
 from convoy.config.load import load
 from convoy.config.model import MnistCnnConfig
-from convoy.data import pixels, presets, store
+from convoy.data import pixels, presets
 from convoy.data.augment import Policy
 from convoy.data.loader import Augment, BatchLoader
 from convoy.data.store import Store
@@ -193,7 +193,7 @@ def _photos(
     progress("preparing the photos")
     spec = {"height": _SIDE, "width": _SIDE, "channels": 3, "resize": "stretch", "max_pixels": 10**8}
     images = np.stack([pixels.prepare(Path(path).read_bytes(), spec) for path, _ in files.samples])
-    stored = _stored(folder / "photos", images, np.array([target for _, target in files.samples]))
+    stored = mnist.stored(folder / "photos", images, np.array([target for _, target in files.samples]))
     return {
         "peer": (peer(files, workers), len(files)),
         "ours": (ours(stored, Policy(specs), workers), len(files)),
@@ -201,28 +201,23 @@ def _photos(
 
 
 def _mnist(root: Path, folder: Path, workers: int) -> dict[str, tuple[Side, int]]:
-    images, target = _idx(root)
-    stored = _stored(folder / "mnist", images, target)
+    images, target = mnist.idx(root)
+    stored = mnist.stored(folder / "mnist", images[..., None], target)
     return {
-        "peer": (peer(Arrays(images, target, compose(_TURNED, 28)), workers), len(images)),
+        "peer": (peer(Arrays(images[..., None], target, compose(_TURNED, 28)), workers), len(images)),
         "ours": (ours(stored, Policy(_TURNED), workers), len(images)),
     }
 
 
 def _epochs(root: Path, folder: Path, rounds: int, progress: Callable[[str], None]) -> dict[str, list[float]]:
     """Seconds of an epoch of real trainings, without and with augmentation, on one thread of torch."""
-    images, target = _idx(root)
-    scaled = images[:_TRAINED] / 255
+    images, target = mnist.idx(root)
+    images, scaled = images[..., None], images[:_TRAINED] / 255
     data = Digits(
         config=load(PROJECT / "recipes" / "digits.yaml"),
-        train=_stored(folder / "train", images[:_TRAINED], target[:_TRAINED]),
-        val=_stored(folder / "val", images[-512:], target[-512:]),
-        preprocessor={
-            "spec": {"height": 28, "width": 28, "channels": 1, "resize": "stretch", "max_pixels": 10**8},
-            "classes": [str(digit) for digit in range(10)],
-            "mean": [float(scaled.mean())],
-            "std": [float(scaled.std())],
-        },
+        train=mnist.stored(folder / "train", images[:_TRAINED], target[:_TRAINED]),
+        val=mnist.stored(folder / "val", images[-512:], target[-512:]),
+        preprocessor=mnist.preprocessor(float(scaled.mean()), float(scaled.std())),
     )
     job = task(data, MnistCnnConfig(name="mnist_cnn"), best_precision(), _EPOCHS)
     settings = job.config.loader.model_copy(update={"workers": 1})
@@ -241,20 +236,3 @@ def _epochs(root: Path, folder: Path, rounds: int, progress: Callable[[str], Non
         )
     finally:
         torch.set_num_threads(threads)
-
-
-def _idx(root: Path) -> tuple[Images, NDArray[np.int64]]:
-    """The training images (60,000, 28, 28, 1) and targets of MNIST's own files."""
-    with gzip.open(root / "train-images-idx3-ubyte.gz") as handle:
-        images = np.frombuffer(handle.read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
-    with gzip.open(root / "train-labels-idx1-ubyte.gz") as handle:
-        target = np.frombuffer(handle.read(), np.uint8, offset=8).astype(np.int64)
-    return images, target
-
-
-def _stored(folder: Path, images: Images, target: NDArray[np.int64]) -> Store:
-    writer = store.create(folder, len(images), images.shape[1:])
-    writer.images[:], writer.target[:] = images, target
-    writer.id[:] = np.array([f"{number:032x}" for number in range(len(images))], dtype="S32")
-    writer.finish()
-    return Store.open(folder)

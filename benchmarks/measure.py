@@ -14,6 +14,10 @@ ROUNDS = 5
 Side = Callable[[], float]  # one turn -> seconds
 
 
+class Unavailable(Exception):
+    """A benchmark lacks what it compares with; the message says what."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What one benchmark found: a table for people, `data` for programs."""

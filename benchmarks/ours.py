@@ -6,16 +6,16 @@ the next lies a whole epoch: batches, validation, best and last checkpoint, the 
 
 import io
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import pytorch_lightning as pl
 import torch
@@ -63,36 +63,62 @@ class Timed:
     history: list[dict[str, float]]  # by epoch: train_loss, val_loss, val_accuracy
 
 
-def whole(task: Task, augment: Augment | None) -> Timed:
-    """The real path: journal, progress lines, early stopping, both checkpoints."""
-    folder = Path(tempfile.mkdtemp(prefix="convoy-bench-"))
-    try:
-        journal = Journal(folder / "journal.jsonl")
-        journal.append("start")
-        start = time.time()  # the journal's clock
-        with redirect_stdout(io.StringIO()):
-            fit(
-                task.build,
-                task.objective,
-                task.config,
-                train=[task.digits.train],
-                val=task.digits.val,
-                augment=augment,
-                device=torch.device("cpu"),
-                precision=task.precision,
-                folder=folder / "checkpoints",
-                journal=journal,
-            )
-        events = [event for event in journal.events() if event["event"] == "metrics"]
-        last = torch.load(checkpoints.last_path(folder / "checkpoints"), weights_only=True)
-        return Timed(
-            set_up=events[0]["t"] - start - events[0]["values"]["epoch_seconds"],
-            epoch=_periods([event["t"] for event in events]),
-            steps=int(last["global_step"]),
-            history=[event["values"] for event in events],
+def whole(task: Task, augment: Augment | None, *, journal: Callable[[Path], Journal] = Journal) -> Timed:
+    """The real path: journal, progress lines, early stopping, both checkpoints.
+
+    Args:
+        journal: makes the journal; for one that does more than write.
+    """
+    with TemporaryDirectory(prefix="convoy-bench-") as folder:
+        record = journal(Path(folder) / "journal.jsonl")
+        _fit(task, augment, record)
+        last = torch.load(checkpoints.last_path(_folder(record)), weights_only=True)
+        return _timed(record, int(last["global_step"]))
+
+
+def without_checkpoints(task: Task, augment: Augment | None) -> Timed:
+    """The same training with nothing kept: `fit` finds no weights to return in the end."""
+    with (
+        TemporaryDirectory(prefix="convoy-bench-") as folder,
+        patch.object(pl.Trainer, "save_checkpoint", lambda *_, **__: None),
+    ):
+        record = Journal(Path(folder) / "journal.jsonl")
+        with suppress(FileNotFoundError):
+            _fit(task, augment, record)
+        assert not list(Path(folder).rglob("*.ckpt"))
+        return _timed(record, task.config.epochs * -(-len(task.digits.train) // task.config.batch_size))
+
+
+def _fit(task: Task, augment: Augment | None, journal: Journal) -> None:
+    """Train as the train stage does, with the checkpoints beside the journal."""
+    journal.append("start")
+    with redirect_stdout(io.StringIO()):
+        fit(
+            task.build,
+            task.objective,
+            task.config,
+            train=[task.digits.train],
+            val=task.digits.val,
+            augment=augment,
+            device=torch.device("cpu"),
+            precision=task.precision,
+            folder=_folder(journal),
+            journal=journal,
         )
-    finally:
-        shutil.rmtree(folder)
+
+
+def _folder(journal: Journal) -> Path:
+    return journal.path.parent / "checkpoints"
+
+
+def _timed(journal: Journal, steps: int) -> Timed:
+    start, *events = [event for event in journal.events() if event["event"] in ("start", "metrics")]
+    return Timed(
+        set_up=events[0]["t"] - start["t"] - events[0]["values"]["epoch_seconds"],
+        epoch=_periods([event["t"] for event in events]),
+        steps=steps,
+        history=[event["values"] for event in events],
+    )
 
 
 def bare(task: Task) -> float:

@@ -29,8 +29,8 @@ def make_pictures(folder: Path, per_class: int = 24) -> None:
             Image.fromarray(pixels).save(folder / name / f"图 {n}.png")
 
 
-def make_project(folder: Path, changes: dict[str, dict[str, Any]] | None = None) -> Path:
-    """Lay out a committed project whose parameters train in seconds."""
+def copy_files(folder: Path) -> None:
+    """This checkout's code, graph and settings."""
     for name in _FILES:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +38,11 @@ def make_project(folder: Path, changes: dict[str, dict[str, Any]] | None = None)
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
+
+
+def make_project(folder: Path, changes: dict[str, dict[str, Any]] | None = None) -> Path:
+    """Lay out a committed project whose parameters train in seconds."""
+    copy_files(folder)
     make_pictures(folder / "data" / "raw" / "toy")
     yaml = YAML()
     params = yaml.load((folder / "params.yaml").read_text(encoding="utf-8"))

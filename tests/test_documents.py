@@ -53,6 +53,9 @@ def test_params_yaml_is_the_default_recipe(repository: Path) -> None:
 
 
 def test_the_lock_files_hold_names_and_versions_only(repository: Path) -> None:
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock"):
-        for line in (repository / name).read_text().splitlines():
+    rivals = sorted((repository / "benchmarks" / "frameworks").glob("*.txt"))
+    assert rivals
+    locks = [repository / f"requirements{kind}.lock" for kind in ("", "-dev", "-uv")]
+    for path in [*locks, *rivals]:
+        for line in path.read_text().splitlines():
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+", line), line

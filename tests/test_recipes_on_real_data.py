@@ -1,0 +1,40 @@
+"""The recipes for whole data sets, run as their headers say: they reach the score that they promise.
+
+Each takes as long as its header says: an hour in all, on two cores.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from convoy.io import read_json
+from convoy.layout import EVALUATE
+from tests.project import commit, copy_files, git, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.realdata]
+
+MINUTES = 30  # that a recipe may take on two cores
+
+
+@pytest.mark.parametrize(("recipe", "data"), [("mnist", "mnist"), ("fashion", "fashion_mnist")])
+def test_a_recipe_reaches_the_score_and_keeps_to_the_time_of_its_header(
+    recipe: str, data: str, realdata: Path, repository: Path, tmp_path: Path
+) -> None:
+    text = (repository / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8")
+    [expected] = re.findall(r"^# expected: test accuracy of at least (0\.\d+)", text, re.MULTILINE)
+    [cost] = re.findall(r"^# cost: +about (\d+) minutes", text, re.MULTILINE)
+    assert int(cost) <= MINUTES
+    copy_files(tmp_path)
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    shutil.copytree(realdata / data, tmp_path / "data" / "raw" / data)
+    with (tmp_path / ".gitignore").open("a", encoding="utf-8") as ignored:
+        ignored.write("/data/raw/\n")
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path)
+    done = run(tmp_path, "convoy", "run", timeout=60 * MINUTES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    accuracy = read_json(tmp_path / EVALUATE / "metrics.json")["test"]["accuracy"]
+    assert accuracy >= float(expected)
+    assert "champion" in done.stdout
