@@ -5,11 +5,12 @@ from typing import Any, Literal
 
 import torch
 
+from convoy.config.engine import LoaderConfig
 from convoy.config.model import CnnConfig, ConvBlock, ModelConfig
 from convoy.config.objective import ClassificationConfig
 from convoy.config.optimizer import SgdConfig
 from convoy.config.schedule import FixedConfig
-from convoy.config.train import LoaderConfig, TrainConfig
+from convoy.config.train import TrainConfig
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.training import network

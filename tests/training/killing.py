@@ -15,13 +15,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from convoy.config.model import CnnConfig, ConvBlock, ModelConfig
-from convoy.config.train import ObjectiveConfig, TrainConfig
+from convoy.config.objective import ClassificationConfig
+from convoy.config.train import TrainConfig
 from convoy.errors import ConvoyError
 from convoy.stages.train import train
 from tests.toys import write_policy, write_prepared
 
 # all that keeps state or draws random numbers: momentum, batch norm, dropout, augmentation, mixing, cosine
-# with warm-up, early stopping
+# with warm-up, an average of the weights, early stopping
 MODEL = CnnConfig(name="cnn", blocks=[ConvBlock(channels=4)], dropout=0.3)
 FLIP = [{"name": "HorizontalFlip", "p": 0.5}]
 SETTINGS: dict[str, Any] = {
@@ -30,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 16,
     "optimizer": {"name": "adamw", "lr": 0.01},
     "schedule": {"name": "cosine", "warmup_epochs": 1.0},
+    "averaging": {"name": "ema", "decay": 0.9},
     "early_stopping": {"monitor": "val_loss", "patience": 3},
     "device": "cpu",
     "precision": "fp32",
@@ -96,7 +98,7 @@ def _train(data: Path, place: Path, model: Any, mixing: bool, settings: dict[str
                 data / "prepared",
                 data / ("mixed" if mixing else "flipped"),
                 TypeAdapter(ModelConfig).validate_python(model) if model else MODEL,
-                ObjectiveConfig(name="classification"),
+                ClassificationConfig(name="classification"),
                 TrainConfig.model_validate_json(json.dumps(settings)),
                 state=place / "state",
                 out=place / "out",

@@ -11,7 +11,10 @@ from torch import nn
 
 from convoy.config.finetune import FineTuneConfig
 from convoy.config.model import CnnConfig
-from convoy.config.train import AdamConfig, ObjectiveConfig, ScheduleConfig, SgdConfig, TrainConfig
+from convoy.config.objective import ClassificationConfig
+from convoy.config.optimizer import AdamConfig, SgdConfig
+from convoy.config.schedule import FixedConfig
+from convoy.config.train import TrainConfig
 from convoy.data.store import Store
 from convoy.errors import ConfigError
 from convoy.io import sha256_file
@@ -48,7 +51,7 @@ def net() -> network.Network:
 def config(**changes: Any) -> TrainConfig:
     section: dict[str, Any] = {
         "seed": 0, "epochs": 4, "batch_size": 16, "optimizer": SgdConfig(name="sgd", lr=0.05),
-        "schedule": ScheduleConfig(name="fixed"), "early_stopping": None, "device": "cpu",
+        "schedule": FixedConfig(name="fixed"), "early_stopping": None, "device": "cpu",
         "precision": "fp32", "threads": 1,
     }  # fmt: skip
     return TrainConfig(**{**section, **changes})
@@ -152,7 +155,7 @@ def trained(
     start = net().state_dict()
     fitted = fit(
         net,
-        objective(ObjectiveConfig(name="classification")),
+        objective(ClassificationConfig(name="classification")),
         config(epochs=epochs, fine_tune=FineTuneConfig(**section)),
         train=[Store.open(place / "prepared" / "train")],
         val=Store.open(place / "prepared" / "val"),
@@ -200,7 +203,7 @@ def test_a_thawing_training_that_is_killed_and_resumed_ends_in_the_same_bytes(
             write_prepared(place / "prepared")
             write_policy(place / "augmented")
         train(
-            place / "prepared", place / "augmented", MODEL, ObjectiveConfig(name="classification"), section,
+            place / "prepared", place / "augmented", MODEL, ClassificationConfig(name="classification"), section,
             state=place / "state", out=place / "out",
         )  # fmt: skip
         return sha256_file(place / "out" / "model.safetensors")
