@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.ours import VALIDATION_BATCH, EpochClock, Task, Timed, quiet_trainer
 from convoy.data.store import Store
-from convoy.training import optim
+from convoy.training import optimizers, schedules
+from convoy.training.groups import groups
 
 Order = Callable[[int], Tensor]  # epoch -> (N,) the order of the samples
 Reseed = Callable[[int, int], None]  # before the step (epoch, step)
@@ -53,8 +54,10 @@ def loop(task: Task, order: Order, reseed: Reseed | None = None, save: Path | No
     torch.manual_seed(config.seed)
     net = task.build().lay_out(task.precision.memory_format)
     steps_per_epoch = -(-len(images) // config.batch_size)
-    optimizer = optim.optimizer(config.optimizer, net.parameters())
-    factor = optim.factor(config.schedule, epochs=config.epochs, steps_per_epoch=steps_per_epoch)
+    optimizer = optimizers.optimizer(
+        config.optimizer, groups(net, config.optimizer), head=optimizers.head(net)
+    )
+    factor = schedules.factor(config.schedule, epochs=config.epochs, steps_per_epoch=steps_per_epoch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     criterion = nn.CrossEntropyLoss(label_smoothing=task.digits.config.objective.label_smoothing)
     bf16 = task.precision.name == "bf16"
@@ -144,7 +147,9 @@ class PlainModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(
             self.body.parameters(), lr=config.optimizer.lr, weight_decay=config.optimizer.weight_decay
         )
-        factor = optim.factor(config.schedule, epochs=config.epochs, steps_per_epoch=self._steps_per_epoch)
+        factor = schedules.factor(
+            config.schedule, epochs=config.epochs, steps_per_epoch=self._steps_per_epoch
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from convoy.training import finetune, network
 from convoy.training.fit import fit
 from convoy.training.groups import groups
 from convoy.training.journal import Journal
+from convoy.training.objectives._base import Targets
 from convoy.training.objectives.classification import build as objective
 from convoy.training.precision import Precision
 from tests.toys import write_policy, write_prepared
@@ -155,7 +157,7 @@ def trained(
     start = net().state_dict()
     fitted = fit(
         net,
-        objective(ClassificationConfig(name="classification")),
+        objective(ClassificationConfig(name="classification"), Targets(["a", "b"], np.array([0, 1]))),
         config(epochs=epochs, fine_tune=FineTuneConfig(**section)),
         train=[Store.open(place / "prepared" / "train")],
         val=Store.open(place / "prepared" / "val"),
@@ -203,7 +205,8 @@ def test_a_thawing_training_that_is_killed_and_resumed_ends_in_the_same_bytes(
             write_prepared(place / "prepared")
             write_policy(place / "augmented")
         train(
-            place / "prepared", place / "augmented", MODEL, ClassificationConfig(name="classification"), section,
+            place / "prepared", place / "augmented", MODEL,
+            ClassificationConfig(name="classification"), section,
             state=place / "state", out=place / "out",
         )  # fmt: skip
         return sha256_file(place / "out" / "model.safetensors")
