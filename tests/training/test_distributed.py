@@ -86,6 +86,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # no Adam, which makes steps of full size out of gradients that are nothing but rounding.
 PLAIN: dict[str, Any] = {
     "model": {"name": "lenet5"},
+    "mixing": False,
     "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9},
     "epochs": 3,
     "batch_size": 10,
