@@ -84,6 +84,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # No dropout, no batch normalisation, no mixing: ranks have masks, statistics and partners of their own. And
 # no Adam, which makes steps of full size out of gradients that are nothing but rounding.
+# No dropout, no batch normalisation, no mixing: ranks have masks, statistics and partners of their own. And
+# no Adam, which makes steps of full size out of gradients that are nothing but rounding.
 PLAIN: dict[str, Any] = {
     "model": {"name": "lenet5"},
     "mixing": False,
@@ -109,7 +111,7 @@ def test_two_processes_find_the_metrics_of_one_with_the_same_global_batch(data: 
     assert record["ranks"] == 2
 
 
-def test_killing_a_rank_ends_the_job_and_a_re_run_goes_on(data: Path, tmp_path: Path) -> None:
+def test_killing_a_rank_ends_the_job(data: Path, tmp_path: Path) -> None:
     plain = {**PLAIN, "epochs": 200, "checkpoint_minutes": 0.0}
     training = Training(data, tmp_path / "job", distributed=TWO, **plain)
     job = psutil.Process(training.pid)

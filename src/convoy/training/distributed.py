@@ -143,9 +143,7 @@ def _watch(ranks: list[_Rank]) -> None:
     running = list(ranks)
     while running:
         connection.wait([rank.process.sentinel for rank in running])
-        codes = [
-            rank.process.exitcode for rank in ranks
-        ]  # once: a dying one has it a little later
+        codes = [rank.process.exitcode for rank in ranks]  # once: a dying one has it a little later
         if any(codes):
             time.sleep(_SETTLE_SECONDS)
             failed = [rank for rank in ranks if rank.process.exitcode]

@@ -197,7 +197,8 @@ def _trainer(
     interruption: Interruption,
     samples: int,
 ) -> pl.Trainer:
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     monitor = config.early_stopping.monitor if config.early_stopping else "val_loss"
     stopping = [_early_stopping(config.early_stopping)] if config.early_stopping else []
     pace = Pace(samples)
