@@ -39,7 +39,11 @@ def test_the_engines_keys_are_keys_of_the_section() -> None:
     [
         ({"device": "cpu", "precision": "fp16"}, "precision: fp16 needs a GPU, and device is cpu"),
         ({"device": "cpu", "distributed": {"backend": "nccl"}}, "backend: nccl needs GPUs and device is cpu"),
-        ({"distributed": {"processes": 3, "nodes": 3}}, r"\(9\) must not exceed batch_size \(8\)"),
+        ({"distributed": {"nodes": 2}}, "distributed.nodes above 1 need precision: fp32"),
+        (
+            {"precision": "bf16", "distributed": {"processes": 9}},
+            r"\(9\) must not exceed batch_size \(8\)",
+        ),
         ({"distributed": {"processes": 0}}, "greater than or equal to 1"),
         ({"checkpoint_minutes": -1.0}, "greater than or equal to 0"),
         ({"precision": "fp8"}, "Input should be 'auto', 'fp32', 'bf16' or 'fp16'"),

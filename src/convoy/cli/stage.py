@@ -62,7 +62,9 @@ def _run(name: str, root: Path) -> None:
     locks = STATE / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     # A stage whose flow was killed may still be ending: it and its successor must not write side by side.
-    with FileLock(locks / f"stage-{name}.lock"):
+    # The nodes of one training share the folder, and are there at once.
+    node = os.environ.get("NODE_RANK", "0")
+    with FileLock(locks / (f"stage-{name}.lock" if node == "0" else f"stage-{name}-node{node}.lock")):
         main = importlib.import_module(f"convoy.stages.{name}").main
         if name == "train":
             _train(main, config)
