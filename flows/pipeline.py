@@ -28,6 +28,7 @@ from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
 from convoy.pipeline import abandoned, dag, summary
 from convoy.pipeline.fresh import standing as standing_of
+from convoy.pipeline.progress import EpochArtifact
 from convoy.pipeline.repro import Outcome, end_all, ending, repro
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,9 +59,16 @@ def run_stage(stage: str, timeout: float, fresh: bool = False) -> bool:
     if fresh:
         logger.info("Stage '%s' didn't change, skipping", stage)
         return False
-    outcome = repro(ROOT, stage, timeout=timeout, line=lambda text: logger.info("%s", text))
+    epochs = EpochArtifact()
+
+    def line(text: str) -> None:
+        logger.info("%s", text)
+        epochs.line(text)
+
+    outcome = repro(ROOT, stage, timeout=timeout, line=line)
     if not outcome.ok:
         raise StageFailed(stage, outcome)
+    epochs.end()
     return outcome.ran
 
 

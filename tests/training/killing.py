@@ -53,12 +53,20 @@ class Training:
     """One training over the data in `data`, with its state and outputs in `place`."""
 
     def __init__(
-        self, data: Path, place: Path, *, model: Any = None, mixing: bool = True, **changes: Any
+        self,
+        data: Path,
+        place: Path,
+        *,
+        model: Any = None,
+        mixing: bool = True,
+        variables: dict[str, str] | None = None,
+        **changes: Any,
     ) -> None:
         self.place = place
         place.mkdir(exist_ok=True)
         self._process = _context.Process(
-            target=_train, args=(data, place, model, mixing, {**SETTINGS, **changes})
+            target=_train,
+            args=(data, place, model, mixing, variables or {}, {**SETTINGS, **changes}),
         )
         self._process.start()
         while not (place / "begun").is_file():  # the server may have to import first
@@ -86,7 +94,10 @@ class Training:
         return ended
 
 
-def _train(data: Path, place: Path, model: Any, mixing: bool, settings: dict[str, Any]) -> None:
+def _train(
+    data: Path, place: Path, model: Any, mixing: bool, variables: dict[str, str], settings: dict[str, Any]
+) -> None:
+    os.environ.update(variables)
     with (place / "log").open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

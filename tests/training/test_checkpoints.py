@@ -1,9 +1,11 @@
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from convoy.errors import IntegrityError
 from convoy.training import checkpoints
 from convoy.training.checkpoints import BackgroundCheckpointIO
 
@@ -31,7 +33,10 @@ def save(folder: Path, *states: tuple[int, int]) -> None:
 def test_best_stays_where_it_was_while_last_goes_on(tmp_path: Path) -> None:
     save(tmp_path, (0, 0), (1, 1), (2, 1), (3, 1))
     assert epochs(tmp_path) == (1, 3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.ckpt", "last.ckpt", "previous.ckpt",
+    ]  # fmt: skip
+    assert checkpoints.read(checkpoints.previous_path(tmp_path))["epoch"] == 2
 
 
 def test_without_hard_links_the_best_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +75,29 @@ def test_an_interrupted_write_leaves_the_old_checkpoint(
 
 
 def test_a_checkpoint_that_holds_code_is_not_loaded(tmp_path: Path) -> None:
-    torch.save({"state": Path("an object of a class")}, tmp_path / "evil.ckpt")
+    content = BytesIO()
+    torch.save({"state": Path("an object of a class")}, content)
+    checkpoints.seal(content)
+    (tmp_path / "evil.ckpt").write_bytes(content.getvalue())
     with pytest.raises(Exception, match="weights_only"):
         BackgroundCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt", weights_only=False)
+
+
+def test_any_flipped_byte_and_any_cut_is_noticed(tmp_path: Path) -> None:
+    save(tmp_path, (0, 0))
+    path = checkpoints.last_path(tmp_path)
+    content = path.read_bytes()
+    for at in range(0, len(content), len(content) // 50):
+        flipped = bytearray(content)
+        flipped[at] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(IntegrityError, match=r"last\.ckpt is damaged"):
+            checkpoints.read(path)
+        path.write_bytes(content[:at])
+        with pytest.raises(IntegrityError, match="cut short"):
+            checkpoints.read(path)
+
+
+def test_a_sealed_checkpoint_is_one_that_torch_reads(tmp_path: Path) -> None:
+    save(tmp_path, (4, 4))
+    assert torch.load(checkpoints.last_path(tmp_path), weights_only=True)["epoch"] == 4

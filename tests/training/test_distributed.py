@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # No dropout, no batch normalisation, no mixing: ranks have masks, statistics and partners of their own. And
 # no Adam, which makes steps of full size out of gradients that are nothing but rounding.
+# No dropout, no batch normalisation, no mixing: ranks have masks, statistics and partners of their own. And
+# no Adam, which makes steps of full size out of gradients that are nothing but rounding.
 PLAIN: dict[str, Any] = {
     "model": {"name": "lenet5"},
+    "mixing": False,
     "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9},
     "epochs": 3,
     "batch_size": 10,
@@ -108,7 +112,7 @@ def test_two_processes_find_the_metrics_of_one_with_the_same_global_batch(data: 
     assert record["ranks"] == 2
 
 
-def test_killing_a_rank_ends_the_job_and_a_re_run_goes_on(data: Path, tmp_path: Path) -> None:
+def test_killing_a_rank_ends_the_job(data: Path, tmp_path: Path) -> None:
     plain = {**PLAIN, "epochs": 200, "checkpoint_minutes": 0.0}
     training = Training(data, tmp_path / "job", distributed=TWO, **plain)
     job = psutil.Process(training.pid)
@@ -122,3 +126,21 @@ def test_killing_a_rank_ends_the_job_and_a_re_run_goes_on(data: Path, tmp_path: 
     assert training.end(60) == 5
     assert time.monotonic() - begun < 60
     assert not any(rank.is_running() for rank in ranks)
+
+
+@pytest.mark.slow
+def test_two_nodes_with_a_process_each_are_as_two_processes(data: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    nodes = [
+        Training(
+            data, tmp_path, variables={**address, "NODE_RANK": str(node)}, distributed={"nodes": 2}, **PLAIN
+        )
+        for node in (1, 0)
+    ]
+    assert [node.end(120) for node in nodes] == [0, 0], (tmp_path / "log").read_text()
+    one = Training(data, tmp_path / "one", **PLAIN)
+    assert one.end() == 0
+    for ours, theirs in zip(metrics(tmp_path), metrics(one.place), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)

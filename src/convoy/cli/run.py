@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from convoy import environment
+from convoy.cli import resuming
 from convoy.errors import ConfigError
 from convoy.layout import PARAMS, STATE
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from convoy.pipeline.fresh import Standing
 
 
-def run() -> None:
+def run(allow_inexact_resume: resuming.Inexact = False, restart_training: resuming.Restart = False) -> None:
     """Run the flow: every stage that is stale, then registration. Where nothing is left to do, say so.
 
     Uses the Prefect server that PREFECT_API_URL names, which then hears of every run, or a temporary one on
@@ -34,6 +35,7 @@ def run() -> None:
     root = environment.project_root()
     os.chdir(root)
     environment.apply(root)
+    resuming.ask(allow_inexact_resume, restart_training)
     config = load(PARAMS)
     _fetch(config)
     pinned.refresh(root, typer.echo)  # before anything asks what is stale

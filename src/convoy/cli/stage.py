@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy import environment
+from convoy.cli import resuming
 from convoy.errors import ConfigError, ConvoyError, ResourceError
 from convoy.layout import PARAMS, STATE
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
 
 
-def stage(name: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}.")]) -> None:
+def stage(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}.")],
+    allow_inexact_resume: resuming.Inexact = False,
+    restart_training: resuming.Restart = False,
+) -> None:
     """Run one stage on the artifacts of those before it (what dvc.yaml calls)."""
     from convoy import io
     from convoy.cli.explain import explain
@@ -30,6 +35,7 @@ def stage(name: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}
     root = environment.project_root()
     os.chdir(root)
     environment.apply(root)
+    resuming.ask(allow_inexact_resume, restart_training)
     failure = failure_file(name)
     failure.unlink(missing_ok=True)
     try:
@@ -56,7 +62,9 @@ def _run(name: str, root: Path) -> None:
     locks = STATE / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     # A stage whose flow was killed may still be ending: it and its successor must not write side by side.
-    with FileLock(locks / f"stage-{name}.lock"):
+    # The nodes of one training share the folder, and are there at once.
+    node = os.environ.get("NODE_RANK", "0")
+    with FileLock(locks / (f"stage-{name}.lock" if node == "0" else f"stage-{name}-node{node}.lock")):
         main = importlib.import_module(f"convoy.stages.{name}").main
         if name == "train":
             _train(main, config)

@@ -111,6 +111,11 @@ class TrainConfig(Section):
             raise ValueError("precision: fp16 needs a GPU, and device is cpu; take bf16 or auto")
         if self.device == "cpu" and self.distributed.backend == "nccl":
             raise ValueError("distributed.backend: nccl needs GPUs and device is cpu: take gloo")
+        if self.distributed.nodes > 1 and self.precision == "auto":
+            raise ValueError(
+                "distributed.nodes above 1 need precision: fp32, bf16 or fp16, not auto: "
+                "each node would measure for itself"
+            )
         if self.distributed.ranks > self.batch_size:
             raise ValueError(
                 f"distributed.processes × nodes ({self.distributed.ranks}) must not exceed "

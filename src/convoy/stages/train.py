@@ -90,6 +90,10 @@ def train(
         "torch": torch.__version__,
     }
     key = sha256_bytes(dump_json({**what, **where}).encode())[:16]
+    if config.distributed.nodes > 1 and (here := distributed.place(config.distributed)).node > 0:
+        distributed.wait_for_first(here)  # which alone keeps the books
+        job.launch(device, chosen, checkpoints, Journal(state / "runs" / key / "journal.jsonl"))
+        return
     settled = exactness.settle(
         checkpoints,
         key,
@@ -184,15 +188,18 @@ class _Job:
 
     def fit(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> Fitted:
         """Train here, or in the ranks that are asked for."""
-        if prepare(checkpoints, journal).finished:
-            return result(checkpoints)
+        if not prepare(checkpoints, journal).finished:
+            if self.config.distributed.ranks == 1:
+                self.advance(device, chosen, checkpoints, journal, ALONE)
+            else:
+                self.launch(device, chosen, checkpoints, journal)
+        return result(checkpoints)
+
+    def launch(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> None:
+        """Train in this node's ranks."""
         job = replace(self)  # without the opened data: each rank opens them itself
         part = partial(job.advance, device, chosen, checkpoints, journal)
-        if self.config.distributed.ranks == 1:
-            part(ALONE)
-        else:
-            distributed.launch(part, self.config.distributed, torch.get_num_threads())
-        return result(checkpoints)
+        distributed.launch(part, self.config.distributed, torch.get_num_threads())
 
     def advance(
         self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal, world: World
@@ -227,10 +234,13 @@ def _choose(job: _Job, device: torch.device, cache: Path, earlier: dict[str, Any
     if same and name == "auto" and layout in ("auto", earlier["memory_format"]):
         name, layout = earlier["precision"], earlier["memory_format"]
     chosen = precision.choose(job.build, job.shape, device, cache, name, layout)
+    wanted = config.compile
+    if wanted == "auto" and config.distributed.nodes > 1:
+        wanted = "off"  # the nodes must not measure differently
     compiled, why = (
         (bool(earlier["compile"]), "as before")
-        if same and config.compile == "auto"
-        else compiling.choose(config.compile, job.build, chosen, job.shape, job.steps, device, cache)
+        if same and wanted == "auto"
+        else compiling.choose(wanted, job.build, chosen, job.shape, job.steps, device, cache)
     )
     speeds = ", ".join(f"{each} {speed:,.0f}" for each, speed in (chosen.img_per_s or {}).items())
     say(

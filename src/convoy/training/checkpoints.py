@@ -1,9 +1,9 @@
 """Checkpoints that are whole or absent, cost training almost nothing, and run no code when they are read.
 
-`last.ckpt` is taken as bytes at once and written, synced and renamed by a thread while training goes on; the
-one before it stays as `previous.ckpt`. In an epoch that is the best so far, `best.ckpt` becomes a second name
-of the same file (a copy, where there are no hard links), just before `last.ckpt` does: whatever moment a kill
-picks, the resumed epoch makes the same best again.
+`last.ckpt` is copied in memory at once, and written, synced and renamed by a thread while training goes on.
+The one before it stays as `previous.ckpt`. In an epoch that is the best so far, `best.ckpt` becomes a second
+name of the same file (a copy, where there are no hard links), just before `last.ckpt` does: whatever moment a
+kill picks, the resumed epoch makes the same best again.
 
 A file carries the SHA-256 of its content as the comment of the zip archive that `torch.save` writes: it
 cannot be parted from the file, and `torch.load` reads the file as any other.
@@ -19,7 +19,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from convoy.config.stopping import rises
 from convoy.errors import IntegrityError
@@ -118,11 +120,10 @@ class BackgroundCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
         assert storage_options is None
-        content = BytesIO()
-        torch.save(checkpoint, content)
         self.finish()
+        kept = apply_to_collection(checkpoint, Tensor, lambda value: value.detach().to("cpu", copy=True))
         is_best = best_epoch(checkpoint) == checkpoint["epoch"]
-        self._pending = self._writer.submit(_write, content, Path(path), is_best)
+        self._pending = self._writer.submit(_write, kept, Path(path), is_best)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
@@ -146,7 +147,9 @@ class BackgroundCheckpointIO(TorchCheckpointIO):
             self._writer.shutdown()
 
 
-def _write(content: BytesIO, last: Path, is_best: bool) -> None:
+def _write(checkpoint: dict[str, Any], last: Path, is_best: bool) -> None:
+    content = BytesIO()
+    torch.save(checkpoint, content)
     seal(content)
     with atomic_path(last) as temporary:
         with temporary.open("wb") as file:

@@ -23,6 +23,7 @@ from convoy.config.engine import DistributedConfig
 from convoy.errors import ConvoyError, ResourceError
 from convoy.training.world import World
 
+_FIRST_NODE_SECONDS = 600.0
 _CHECKPOINT_SECONDS = 30.0  # that ranks have for a checkpoint after a signal
 _SETTLE_SECONDS = 0.5  # after one rank's death: time for the others to have died of their own causes
 _PR_SET_PDEATHSIG = 1
@@ -65,6 +66,27 @@ def place(config: DistributedConfig) -> Place:
             fix="on each node set NODE_RANK (from 0), and MASTER_ADDR and MASTER_PORT of node 0",
         )
     return Place(node, os.environ["MASTER_ADDR"], port)
+
+
+def wait_for_first(here: Place) -> None:
+    """Until node 0's ranks listen: by then it has found the checkpoint to go on from.
+
+    Raises:
+        ResourceError: they did not come.
+    """
+    end = time.monotonic() + _FIRST_NODE_SECONDS
+    while time.monotonic() < end:
+        try:
+            socket.create_connection((here.address, here.port), timeout=5).close()
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise ResourceError(
+        f"node 0 does not listen at {here.address}:{here.port}",
+        where="environment: MASTER_ADDR, MASTER_PORT",
+        fix="start `convoy stage train` there, too; see that the port can be reached",
+    )
 
 
 def launch(work: Callable[[World], None], config: DistributedConfig, threads: int) -> None:

@@ -196,7 +196,8 @@ def _trainer(
     interruption: Interruption,
     samples: int,
 ) -> pl.Trainer:
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     monitor = stopping.monitor(config)
     pace = Pace(samples)
     gpu = device.type == "cuda"

@@ -40,15 +40,20 @@ class Precision:
     """`name` is the compute format of matrix operations; weights, optimiser and loss stay fp32.
 
     Attributes:
-        layout: of images and weights in memory; by default what suits the format.
+        layout: of images and weights in memory; by default what suits the format: units for 16 bits want
+            the channels last.
         compiled: by torch.compile.
         img_per_s: the measurement, where there was one.
     """
 
     name: Name
-    layout: Layout = "contiguous"
+    layout: Layout | None = None
     compiled: bool = False
     img_per_s: dict[str, float] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.layout is None:
+            object.__setattr__(self, "layout", "contiguous" if self.name == "fp32" else "channels_last")
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -60,11 +65,6 @@ class Precision:
 
     def __str__(self) -> str:
         return f"{self.name} {self.layout}"
-
-
-def natural(name: Name) -> Precision:
-    """A number format in the memory format that suits it: units for 16 bits want the channels last."""
-    return Precision(name, "contiguous" if name == "fp32" else "channels_last")
 
 
 def choose(
@@ -93,13 +93,11 @@ def choose(
             fix="set train.precision: auto, which takes bf16 where the CPU has units for it",
         )
     if name != "auto":
-        return natural(name) if layout == "auto" else Precision(name, layout)
+        return Precision(name, None if layout == "auto" else layout)
     units = has_bf16_units(device)
     names: tuple[Name, ...] = ("fp32", "bf16") if units else ("fp32",)
     layouts: tuple[Layout, ...] = ("contiguous", "channels_last") if layout == "auto" else (layout,)
-    expected = natural(names[-1])
-    if layout != "auto":
-        expected = Precision(expected.name, layout)
+    expected = Precision(names[-1], None if layout == "auto" else layout)
     candidates = [Precision(each, how) for each in names for how in layouts]
     if len(candidates) == 1:
         return expected

@@ -25,6 +25,7 @@ class Saving(Checkpoint):
     """
 
     def __init__(self, folder: Path, minutes: float | None, interruption: Interruption) -> None:
+        self.dirpath = folder
         self._path = checkpoints.last_path(folder)
         self._seconds = float("inf") if minutes is None else 60 * minutes
         self._interruption = interruption
