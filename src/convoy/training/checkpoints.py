@@ -18,7 +18,6 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from convoy.config.stopping import rises
 from convoy.io import atomic_path
 
 
@@ -35,7 +34,7 @@ class BestEpoch(pl.Callback):
 
     def __init__(self, monitor: str) -> None:
         self._monitor = monitor
-        self._sign = -1.0 if rises(monitor) else 1.0
+        self._sign = -1.0 if monitor.endswith("accuracy") else 1.0
         self._best = float("inf")
         self._epoch = -1
 
