@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def lr_find(
     lowest: Annotated[float, typer.Option("--from", help="Rate of the first step.")] = 1e-6,
-    highest: Annotated[float, typer.Option("--to", help="Rate of the last step.")] = 1.0,
+    highest: Annotated[float, typer.Option("--to", help="Rate of the last step.")] = 10.0,
     steps: Annotated[int, typer.Option(min=20, help="Steps, at most.")] = 100,
     out: Annotated[Path | None, typer.Option(help="The page (default: .convoy/lr-find.html).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

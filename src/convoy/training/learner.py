@@ -201,8 +201,7 @@ class Learner(pl.LightningModule):
 
     def _kept(self) -> str:
         """Where the last good checkpoint is."""
-        saver = self.trainer.checkpoint_callback
-        folder = getattr(saver, "dirpath", None)
-        if folder is None or self.trainer.current_epoch == 0:
+        if self.trainer.current_epoch == 0:
             return "no epoch was finished before"
+        folder = self.trainer.default_root_dir
         return f"the checkpoint of epoch {self.trainer.current_epoch} is kept in {folder}"

@@ -55,7 +55,7 @@ def range_test(
     precision: Precision,
     mixing: Mixing | None = None,
     lowest: float = 1e-6,
-    highest: float = 1.0,
+    highest: float = 10.0,
     steps: int = 100,
 ) -> RangeTest:
     """Train `network` for some steps with the configured optimiser, penalties and accumulation.
