@@ -120,7 +120,7 @@ def _from_hub(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.Mo
             f"timm has no weights for {config.architecture}", where=_WHERE, fix="set weights: null, or a file"
         )
     try:
-        return _made(timm, config, arguments, pretrained=True)
+        network = _made(timm, config, arguments, pretrained=True)
     except (OSError, RuntimeError) as error:
         raise ResourceError(
             f"the weights of {config.architecture} are not in the hub's cache and cannot be fetched",
@@ -128,6 +128,7 @@ def _from_hub(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.Mo
             fix="run once where there is a network, and bring ~/.cache/huggingface; or name a local "
             "file in model.weights",
         ) from None
+    return _with_new_head(network, _record(timm, config.architecture).num_classes)
 
 
 def _from_file(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.Module:
@@ -141,13 +142,26 @@ def _from_file(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.M
     tensors: dict[str, Tensor] = _weights.fit(found, native.state_dict(), path)
     overlay = {"state_dict": tensors, "num_classes": classes}
     try:
-        return _made(timm, config, arguments, pretrained=True, pretrained_cfg_overlay=overlay)
+        network = _made(timm, config, arguments, pretrained=True, pretrained_cfg_overlay=overlay)
     except RuntimeError as error:
         raise ConfigError(
             f"the weights in {path.name} do not fit {config.architecture}",
             where=f"params.yaml: model.weights: {str(error).splitlines()[-1].strip()}",
             fix="name the architecture that the weights were trained with",
         ) from None
+    return _with_new_head(network, classes)
+
+
+def _with_new_head(network: Any, classes: int) -> nn.Module:
+    """A head for other classes begins at zero (Kolesnikov et al., Big Transfer, ECCV 2020).
+
+    Some of timm's own heads begin with weights so large that the first steps spoil what was learned before.
+    """
+    made: nn.Module = network
+    if network.num_classes != classes:
+        for parameter in network.get_classifier().parameters():
+            nn.init.zeros_(parameter)
+    return made
 
 
 def _try(network: nn.Module, config: TimmConfig, spec: NetworkSpec) -> None:
