@@ -167,14 +167,17 @@ def _siblings(tree: CommentedMap, location: Location) -> list[str]:
     """The keys that the schema knows at the place of an unknown one."""
     fields: Mapping[str, FieldInfo] = Config.model_fields
     node: Any = tree
+    annotation: Any = None
     for step in location[:-1]:
         if isinstance(step, int):
             node = node[step]
+            fields = _fields_of(annotation, node)
             continue
         names = {(info.alias or name): info for name, info in fields.items()}
         node = node.get(step, node) if isinstance(node, CommentedMap) else node
         if step in names:
-            fields = _fields_of(names[step].annotation, node)
+            annotation = names[step].annotation
+            fields = _fields_of(annotation, node)
     return [info.alias or name for name, info in fields.items()]
 
 

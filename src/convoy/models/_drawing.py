@@ -25,7 +25,7 @@ def draw(summary: Summary, title: str, path: Path) -> None:
     widths = [_width(row) for row in boxes]
     length = sum(widths) + _GAP * len(widths)
     with mpl.rc_context({"svg.hashsalt": "convoy", "svg.fonttype": "path", "font.size": 8}):
-        figure = Figure(figsize=(min(24.0, max(6.0, 0.32 * length + 1)), 4.2), layout="constrained")
+        figure = Figure(figsize=(min(24.0, max(6.0, 0.32 * length + 1)), 2.8))
         axes = figure.add_subplot()
         left = 0.0
         for row, width in zip(boxes, widths, strict=True):
@@ -34,16 +34,12 @@ def draw(summary: Summary, title: str, path: Path) -> None:
             axes.add_patch(Rectangle((left, -height / 2), width, height, facecolor=colour, edgecolor="white"))
             text = "×".join(map(str, row.shape))
             axes.text(
-                left + width / 2,
-                -highest / 2 - 0.3,
-                f"{row.name}  {text}",
-                rotation=90,
-                ha="center",
-                va="top",
-            )
+                left + width / 2, -highest / 2 - 0.3, f"{row.name}  {row.kind}  {text}",
+                rotation=90, ha="center", va="top",
+            )  # fmt: skip
             left += width + _GAP
         axes.set_xlim(-_GAP, left)
-        axes.set_ylim(-highest / 2 - 5.5, highest / 2 + 0.3)
+        axes.set_ylim(-highest / 2 - 0.1, highest / 2 + 0.8)
         axes.axis("off")
         seen = [role for role in _COLOURS if any(_role(row) == role for row in boxes)]
         axes.legend(
@@ -55,7 +51,13 @@ def draw(summary: Summary, title: str, path: Path) -> None:
         )
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, format=path.suffix.removeprefix("."), dpi=150, metadata=metadata)
+            figure.savefig(
+                temporary,
+                format=path.suffix.removeprefix("."),
+                dpi=150,
+                metadata=metadata,
+                bbox_inches="tight",
+            )
 
 
 def _boxes(summary: Summary) -> list[Row]:

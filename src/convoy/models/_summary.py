@@ -94,7 +94,7 @@ def summarise(body: nn.Module, shape: tuple[int, int, int]) -> Summary:
     root = type(body).__name__
     rows = [
         Row(
-            name=name,
+            name=name or "(itself)",
             kind=type(module).__name__,
             depth=next((depths[full] for full in _own(name, module) if full in depths), None),
             shape=tuple(output.shape[1:]),
@@ -179,7 +179,7 @@ def _watched(body: nn.Module, made: dict[str, tuple[nn.Module, Tensor]]) -> Iter
     with ExitStack() as stack:
         for name, module in body.named_modules():
             holds = next(module.parameters(recurse=False), None) is not None
-            if name and (holds or _is_leaf(module)) and not isinstance(module, nn.Identity):
+            if (holds or (name and _is_leaf(module))) and not isinstance(module, nn.Identity):
                 handle = module.register_forward_hook(hook(name))
                 stack.callback(handle.remove)
         yield
@@ -190,4 +190,4 @@ def _is_leaf(module: nn.Module) -> bool:
 
 
 def _own(name: str, module: nn.Module) -> list[str]:
-    return [f"{name}.{inner}" for inner, _ in module.named_parameters(recurse=False)]
+    return [f"{name}.{inner}".removeprefix(".") for inner, _ in module.named_parameters(recurse=False)]

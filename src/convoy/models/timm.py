@@ -16,6 +16,7 @@ from convoy.models import _weights
 from convoy.models._spec import NetworkSpec
 
 _WHERE = "params.yaml: model.architecture"
+_HEAD_STD = 0.01
 
 
 def build(config: TimmConfig, spec: NetworkSpec) -> nn.Module:
@@ -35,12 +36,15 @@ def build(config: TimmConfig, spec: NetworkSpec) -> nn.Module:
         **({"drop_path_rate": config.drop_path} if config.drop_path else {}),
         **_size(timm, config.architecture, spec),
     }
+    known = 0
     if config.weights is None or not spec.pretrained:
         network = _made(timm, config, arguments)
     elif config.weights == "hub":
-        network = _from_hub(timm, config, arguments)
+        network, known = _from_hub(timm, config, arguments)
     else:
-        network = _from_file(timm, config, arguments)
+        network, known = _from_file(timm, config, arguments)
+    if known != spec.outputs:
+        _begin_head(network)
     _try(network, config, spec)
     return network
 
@@ -114,13 +118,14 @@ def _made(timm: Any, config: TimmConfig, arguments: dict[str, Any], **more: Any)
     return network
 
 
-def _from_hub(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.Module:
+def _from_hub(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
+    """The network, and the number of classes that its weights know."""
     if not timm.is_model_pretrained(config.architecture):
         raise ConfigError(
             f"timm has no weights for {config.architecture}", where=_WHERE, fix="set weights: null, or a file"
         )
     try:
-        return _made(timm, config, arguments, pretrained=True)
+        network = _made(timm, config, arguments, pretrained=True)
     except (OSError, RuntimeError) as error:
         raise ResourceError(
             f"the weights of {config.architecture} are not in the hub's cache and cannot be fetched",
@@ -128,9 +133,11 @@ def _from_hub(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.Mo
             fix="run once where there is a network, and bring ~/.cache/huggingface; or name a local "
             "file in model.weights",
         ) from None
+    return network, _record(timm, config.architecture).num_classes
 
 
-def _from_file(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.Module:
+def _from_file(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
+    """The network, and the number of classes that its weights know."""
     assert config.weights is not None
     path = _weights.find(config.weights, config.sha256)
     found = _weights.read(path)
@@ -141,13 +148,27 @@ def _from_file(timm: Any, config: TimmConfig, arguments: dict[str, Any]) -> nn.M
     tensors: dict[str, Tensor] = _weights.fit(found, native.state_dict(), path)
     overlay = {"state_dict": tensors, "num_classes": classes}
     try:
-        return _made(timm, config, arguments, pretrained=True, pretrained_cfg_overlay=overlay)
+        network = _made(timm, config, arguments, pretrained=True, pretrained_cfg_overlay=overlay)
     except RuntimeError as error:
         raise ConfigError(
             f"the weights in {path.name} do not fit {config.architecture}",
             where=f"params.yaml: model.weights: {str(error).splitlines()[-1].strip()}",
             fix="name the architecture that the weights were trained with",
         ) from None
+    return network, int(classes)
+
+
+def _begin_head(network: Any) -> None:
+    """Draw a fresh head from N(0, 0.01²), biases 0, as torchvision begins its classifiers.
+
+    Some of timm's own begin with weights so large, where classes are few, that the first steps spoil what the
+    body knows.
+    """
+    for module in network.get_classifier().modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.normal_(module.weight, std=_HEAD_STD)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _try(network: nn.Module, config: TimmConfig, spec: NetworkSpec) -> None:

@@ -1,0 +1,64 @@
+"""`convoy model show`: the layer table from params.yaml alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from convoy.cli.app import app
+from convoy.errors import ConfigError
+from convoy.io import write_json
+
+
+@pytest.fixture
+def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    text = (repository / "recipes" / "digits.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def convoy(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["model", "show", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+@pytest.mark.usefixtures("project")
+def test_the_table_has_a_line_a_layer_and_says_what_it_assumes() -> None:
+    lines = convoy().splitlines()
+    assert lines[0].split() == ["layer", "name", "type", "output", "parameters", "multiply-adds", "sees"]
+    assert lines[1].split() == ["0", "0", "Conv2d", "32×28×28", "832", "627,200", "5×5"]
+    assert lines[-3].split() == ["3", "10", "Linear", "10", "10,250", "10,240", "all"]
+    assert lines[-2].startswith("mnist_cnn for pictures of 1×28×28: 3,274,634 parameters, 13,883,904 ")
+    assert lines[-1] == "10 outputs are assumed: no data are prepared yet"
+
+
+def test_prepared_data_tell_the_number_of_outputs(project: Path) -> None:
+    write_json(project / "artifacts" / "prepare" / "preprocessor.json", {"classes": list("abc")})
+    text = convoy()
+    assert "assumed" not in text
+    assert json.loads(convoy("--json"))["rows"][-1]["shape"] == [3]
+
+
+@pytest.mark.usefixtures("project")
+def test_json_holds_the_same_numbers() -> None:
+    document = json.loads(convoy("--json"))
+    assert document["model"] == "mnist_cnn"
+    assert document["parameters"] == sum(row["parameters"] for row in document["rows"]) == 3_274_634
+    assert document["multiply_adds"] == sum(row["multiply_adds"] for row in document["rows"])
+    assert document["rows"][0]["sees"] == [5, 5]
+
+
+@pytest.mark.parametrize("name", ["net.svg", "net.png"])
+def test_it_draws_into_a_file(project: Path, name: str) -> None:
+    assert f"written: {name}" in convoy("--out", name)
+    start = {"net.svg": b"<?xml", "net.png": b"\x89PNG"}[name]
+    assert (project / name).read_bytes().startswith(start)
+
+
+@pytest.mark.usefixtures("project")
+def test_other_kinds_of_drawing_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cannot draw into net\.gif"):
+        convoy("--out", "net.gif")
