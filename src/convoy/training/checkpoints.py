@@ -88,7 +88,7 @@ class BestEpoch(pl.Callback):
 
     def __init__(self, monitor: str) -> None:
         self._monitor = monitor
-        self._sign = -1.0 if monitor.endswith("accuracy") else 1.0
+        self._sign = -1.0 if rises(monitor) else 1.0
         self._best = float("inf")
         self._epoch = -1
 

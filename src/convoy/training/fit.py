@@ -41,6 +41,7 @@ class Fitted:
     weights: dict[str, torch.Tensor]
     best_epoch: int
     epochs_run: int
+    ended_by: str | None = None  # the section that ended it before its last epoch
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -184,6 +185,7 @@ def result(folder: Path) -> Fitted:
         },
         best_epoch=int(best["epoch"]),
         epochs_run=int(last["epoch"]) + 1,
+        ended_by=stopping.ended_by(last["callbacks"]),
     )
 
 

@@ -25,17 +25,11 @@ class Saving(Checkpoint):
     """
 
     def __init__(self, folder: Path, minutes: float | None, interruption: Interruption) -> None:
-        self.dirpath = folder
         self._path = checkpoints.last_path(folder)
         self._seconds = float("inf") if minutes is None else 60 * minutes
         self._interruption = interruption
         self._saved = 0.0
         self._finished = False
-
-    @property
-    def dirpath(self) -> str:
-        """As Lightning's own callbacks for checkpoints name their folder."""
-        return str(self._path.parent)
 
     def state_dict(self) -> dict[str, Any]:
         return {"finished": self._finished}
