@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 from safetensors.torch import save_file
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import convoy
 from convoy import plugins
@@ -75,7 +76,7 @@ def train(
     torch.set_num_threads(_threads(config))
     what = job.identity()
     checkpoints = state / "checkpoints" / sha256_bytes(dump_json(what).encode())[:16]
-    device = pick_device(config.device)
+    device = pick_device(config.device, config.distributed)
     chosen = _choose(job, device, state / "cache" / "precision", exactness.recorded(checkpoints))
     where: dict[str, Any] = {
         "device": device.type,
@@ -189,6 +190,10 @@ class _Job:
 
     def launch(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> None:
         """Train in this node's ranks."""
+        if device.type == "cpu" and any(isinstance(part, _BatchNorm) for part in self.build().modules()):
+            say(
+                "batch normalisation takes its statistics from each process's rows: torch adds them on GPUs only"
+            )
         job = replace(self)  # without the opened data: each rank opens them itself
         part = partial(job.advance, device, chosen, checkpoints, journal)
         distributed.launch(part, self.config.distributed, torch.get_num_threads())
