@@ -159,8 +159,10 @@ class _Job:
 
     def check(self) -> None:
         """Raises:
+        FileNotFoundError: a stage before this one has not run.
         IntegrityError: the data are not those that were written.
         """
+        assert self.preprocessor, self.policy  # read before the arrays
         for split in ("train", "val"):
             Store.open(self.prepared / split, verify=True)
 
@@ -192,7 +194,7 @@ class _Job:
         """Train in this node's ranks."""
         if device.type == "cpu" and any(isinstance(part, _BatchNorm) for part in self.build().modules()):
             say(
-                "batch normalisation takes its statistics from each process's rows: torch adds them on GPUs only"
+                "batch normalisation takes its statistics from each process's rows; on GPUs it takes them all"
             )
         job = replace(self)  # without the opened data: each rank opens them itself
         part = partial(job.advance, device, chosen, checkpoints, journal)
