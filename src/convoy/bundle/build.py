@@ -36,7 +36,8 @@ REQUIREMENTS = ("numpy", "onnxruntime", "opencv-python-headless", "pillow")
 _PARAMS = ("model", "objective", "train", "augment")
 _PROVENANCE = (
     "key", "data_digest", "code_digest", "seed", "torch", "threads",
-    "device", "precision", "memory_format", "parameters", "epochs_run", "best_epoch",
+    "device", "precision", "memory_format", "compile", "ranks", "inexact_resume",
+    "parameters", "epochs_run", "best_epoch",
 )  # fmt: skip
 
 

@@ -45,7 +45,8 @@ class DistributedConfig(Section):
     """Data-parallel training (DDP): `batch_size` is the whole batch, of which each process takes its rows.
 
     A node knows its place from the environment, as under torchrun: NODE_RANK (from 0), MASTER_ADDR and
-    MASTER_PORT (of node 0). The nodes share the project's folder.
+    MASTER_PORT (of node 0). The nodes share the project's folder. Samples are mixed (mixup, cutmix) within
+    each process's rows; on CPUs, batch normalisation takes its statistics from them, too.
     """
 
     processes: int = Field(default=1, ge=1, description="on each node; on GPUs, one each")

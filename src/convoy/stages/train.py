@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import convoy
 from convoy import plugins
@@ -78,7 +79,7 @@ def train(
     torch.set_num_threads(_threads(config))
     what = job.identity()
     checkpoints = state / "checkpoints" / sha256_bytes(dump_json(what).encode())[:16]
-    device = pick_device(config.device)
+    device = pick_device(config.device, config.distributed)
     chosen = _choose(job, device, state / "cache" / "precision", exactness.recorded(checkpoints))
     where: dict[str, Any] = {
         "device": device.type,
@@ -166,8 +167,10 @@ class _Job:
 
     def check(self) -> None:
         """Raises:
+        FileNotFoundError: a stage before this one has not run.
         IntegrityError: the data are not those that were written.
         """
+        assert self.preprocessor, self.policy  # read before the arrays
         for split in ("train", "val"):
             Store.open(self.prepared / split, verify=True)
 
@@ -197,6 +200,10 @@ class _Job:
 
     def launch(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> None:
         """Train in this node's ranks."""
+        if device.type == "cpu" and any(isinstance(part, _BatchNorm) for part in self.build().modules()):
+            say(
+                "batch normalisation takes its statistics from each process's rows; on GPUs it takes them all"
+            )
         job = replace(self)  # without the opened data: each rank opens them itself
         part = partial(job.advance, device, chosen, checkpoints, journal)
         distributed.launch(part, self.config.distributed, torch.get_num_threads())

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import DDPStrategy
 
+from convoy.config.engine import DistributedConfig
 from convoy.config.train import TrainConfig
 from convoy.data.loader import Augment, BatchLoader, auto_workers
 from convoy.data.mixing import Mixing
@@ -44,9 +45,9 @@ class Fitted:
     ended_by: str | None = None  # the section that ended it before its last epoch
 
 
-def pick_device(wanted: str) -> torch.device:
+def pick_device(wanted: str, distributed: DistributedConfig | None = None) -> torch.device:
     """Raises:
-    ResourceError: a GPU is asked for and there is none.
+    ResourceError: a GPU is asked for and there is none, or not one for each process.
     """
     if wanted == "gpu" and not torch.cuda.is_available():
         raise ResourceError(
@@ -54,7 +55,25 @@ def pick_device(wanted: str) -> torch.device:
             where="params.yaml: train.device",
             fix="set train.device: auto or cpu, or mend the driver (`nvidia-smi` should list the GPU)",
         )
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if distributed is not None:
+        _expect_places(device, distributed)
+    return device
+
+
+def _expect_places(device: torch.device, config: DistributedConfig) -> None:
+    if device.type == "cuda" and config.processes > torch.cuda.device_count():
+        raise ResourceError(
+            f"{config.processes} processes need a GPU each, and there are {torch.cuda.device_count()}",
+            where="params.yaml: train.distributed.processes",
+            fix="ask for fewer processes, or set train.device: cpu",
+        )
+    if device.type == "cpu" and config.backend == "nccl":
+        raise ResourceError(
+            "nccl needs GPUs, and there is none that torch can use",
+            where="params.yaml: train.distributed.backend",
+            fix="set train.distributed.backend: auto",
+        )
 
 
 def fit(
