@@ -18,7 +18,7 @@ from benchmarks.measure import Unavailable
 from benchmarks.ours import Task
 from convoy.config.load import load
 from convoy.config.model import MnistCnnConfig
-from convoy.config.train import AdamConfig, ScheduleConfig
+from convoy.config.train import TrainConfig
 from convoy.data import store
 from convoy.data.store import Store
 from convoy.training.precision import Precision
@@ -91,17 +91,16 @@ def stores(arrays: Path, target: Path) -> Digits:
     )
 
 
-def task(data: Digits, epochs: int) -> Task:
-    """mnist_cnn in fp32 with Adam, a fixed rate and plain cross-entropy: what any framework starts with."""
-    config = data.config.train.model_copy(
-        update={
-            "epochs": epochs,
-            "batch_size": BATCH,
-            "optimizer": AdamConfig(name="adam", lr=LR),
-            "schedule": ScheduleConfig(name="fixed"),
-            "early_stopping": None,
-        }
-    )
+def task(data: Digits, epochs: int, schedule: str = "fixed") -> Task:
+    """mnist_cnn in fp32 with Adam and plain cross-entropy: what any framework starts with."""
+    changes = {
+        "epochs": epochs,
+        "batch_size": BATCH,
+        "optimizer": {"name": "adam", "lr": LR},
+        "schedule": {"name": schedule},
+        "early_stopping": None,
+    }
+    config = TrainConfig.model_validate(data.config.train.model_dump() | changes)
     return Task(data, MnistCnnConfig(name="mnist_cnn"), config, Precision("fp32"))
 
 

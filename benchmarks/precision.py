@@ -18,7 +18,6 @@ from benchmarks import mnist
 from benchmarks.frameworks.turns import BATCH
 from benchmarks.measure import Report, ratio, spread
 from benchmarks.ours import Timed, whole
-from convoy.config.train import ScheduleConfig
 from convoy.training import precision
 
 TARGET = 3.0  # times the images a second
@@ -31,8 +30,7 @@ def run(rounds: int, progress: Callable[[str], None], *, images: int = IMAGES) -
     with TemporaryDirectory(prefix="convoy-bench-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = mnist.stores(mnist.arrays(Path(folder) / "arrays", images), Path(folder) / "stores")
-        job = mnist.task(data, EPOCHS)
-        job = replace(job, config=job.config.model_copy(update={"schedule": ScheduleConfig(name="cosine")}))
+        job = mnist.task(data, EPOCHS, "cosine")
         progress("measuring, as `auto` does")
         auto = precision.choose(job.build, (BATCH, 28, 28, 1), torch.device("cpu"), Path(folder) / "cache")
         for seed in range(rounds):
