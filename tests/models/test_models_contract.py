@@ -4,6 +4,7 @@ So must every option of `cnn`.
 """
 
 import importlib.util
+import sys
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 
 from convoy import plugins
 from convoy.config.model import ModelConfig
-from convoy.errors import ConfigError
+from convoy.errors import ConfigError, ResourceError
 from convoy.models._layers import layers
 from convoy.models._spec import NetworkSpec
 from tests.models.sections import CNNS, SECTIONS
@@ -109,3 +110,9 @@ def test_an_unknown_plugin_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r"no model is called 'os'") as caught:
         plugins.load("model", "os")
     assert "lenet5" in caught.value.fix
+
+
+def test_without_timm_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ResourceError, match="timm is not installed"):
+        build("timm", GREY)

@@ -79,7 +79,7 @@ def _timm() -> Any:
         raise ResourceError(
             "timm is not installed",
             where="params.yaml: model.name",
-            fix='pip install "convoy[timm]", or choose a model of convoy\'s own',
+            fix='pip install "convoy[pipeline]", or choose a model of convoy\'s own',
         ) from None
     return timm
 
