@@ -1,7 +1,6 @@
 """What checkpoints cost: an epoch of a real training with one after each, over the same without any.
 
-Both are `fit`: batches, validation, journal; the other side keeps its state once, when all epochs are over
-and off the clock.
+Both are `fit`: batches, validation, journal. On the other side nothing is saved at all.
 """
 
 import warnings
