@@ -44,6 +44,10 @@ def test_the_engines_keys_are_keys_of_the_section() -> None:
             {"precision": "bf16", "distributed": {"processes": 9}},
             r"\(9\) must not exceed batch_size \(8\)",
         ),
+        (
+            {"distributed": {"processes": 2}, "fine_tune": {"freeze": 1, "unfreeze_every_epochs": 1}},
+            "fine_tune.unfreeze_every_epochs needs distributed.processes: 1",
+        ),
         ({"distributed": {"processes": 0}}, "greater than or equal to 1"),
         ({"checkpoint_minutes": -1.0}, "greater than or equal to 0"),
         ({"precision": "fp8"}, "Input should be 'auto', 'fp32', 'bf16' or 'fp16'"),

@@ -112,6 +112,11 @@ def test_two_processes_find_the_metrics_of_one_with_the_same_global_batch(data: 
     assert record["ranks"] == 2
 
 
+def test_processes_train_a_network_that_is_frozen_in_part(data: Path, tmp_path: Path) -> None:
+    frozen = Training(data, tmp_path, distributed=TWO, **{**PLAIN, "fine_tune": {"freeze": 2}})
+    assert frozen.end() == 0, (frozen.place / "log").read_text()
+
+
 def test_killing_a_rank_ends_the_job(data: Path, tmp_path: Path) -> None:
     plain = {**PLAIN, "epochs": 200, "checkpoint_minutes": 0.0}
     training = Training(data, tmp_path / "job", distributed=TWO, **plain)

@@ -116,6 +116,12 @@ class TrainConfig(Section):
                 "distributed.nodes above 1 need precision: fp32, bf16 or fp16, not auto: "
                 "each node would measure for itself"
             )
+        thaws = self.fine_tune is not None and self.fine_tune.unfreeze_every_epochs is not None
+        if self.distributed.ranks > 1 and thaws:
+            raise ValueError(
+                "fine_tune.unfreeze_every_epochs needs distributed.processes: 1: "
+                "several processes agree once on what learns"
+            )
         if self.distributed.ranks > self.batch_size:
             raise ValueError(
                 f"distributed.processes × nodes ({self.distributed.ranks}) must not exceed "

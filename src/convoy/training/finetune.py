@@ -79,19 +79,27 @@ class Freezing(pl.Callback):
     def __init__(self, config: FineTuneConfig) -> None:
         self._config = config
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._freeze(pl_module, 0)  # several processes agree on what learns before the training starts
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._apply(pl_module, trainer.current_epoch)  # a training may be taken up amid an epoch
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._apply(pl_module, trainer.current_epoch)
 
-    def _apply(self, learner: pl.LightningModule, epoch: int) -> None:
+    def _freeze(self, learner: pl.LightningModule, epoch: int) -> set[str]:
         network = learner.get_submodule("network")
         still = frozen(network, self._config, epoch)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(name not in still)
             if name in still:
                 parameter.grad = None
+        return still
+
+    def _apply(self, learner: pl.LightningModule, epoch: int) -> None:
+        still = self._freeze(learner, epoch)
+        network = learner.get_submodule("network")
         for name, module in network.named_modules():
             own = {f"{name}.{inner}" for inner, _ in module.named_parameters(recurse=False)}
             if isinstance(module, _NormBase) and own:
