@@ -95,7 +95,11 @@ def train(
     settled = exactness.settle(
         checkpoints,
         key,
-        {**where, "processor": precision.processor(device), "deterministic": config.deterministic},
+        {
+            **where,
+            "processor": precision.processor(device),
+            "deterministic": device.type == "cpu" or config.deterministic,
+        },
         say,
     )
     facts = {**what, "train": config.model_dump(), **where}
