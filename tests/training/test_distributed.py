@@ -13,7 +13,7 @@ import pytest
 from convoy.config.engine import DistributedConfig
 from convoy.errors import IntegrityError, ResourceError
 from convoy.io import read_json
-from convoy.training import distributed
+from convoy.training import checkpoints, distributed
 from convoy.training.distributed import launch, place
 from convoy.training.journal import read
 from convoy.training.world import ALONE, World
@@ -149,3 +149,18 @@ def test_two_nodes_with_a_process_each_are_as_two_processes(data: Path, tmp_path
     assert one.end() == 0
     for ours, theirs in zip(metrics(tmp_path), metrics(one.place), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+
+
+def test_a_signal_ends_all_ranks_behind_one_checkpoint(data: Path, tmp_path: Path) -> None:
+    training = Training(data, tmp_path / "job", distributed=TWO, **{**PLAIN, "epochs": 2000})
+    while not any("metrics" in f.read_text() for f in training.place.glob("state/runs/*/journal.jsonl")):
+        assert training.end(0.05) is None, (training.place / "log").read_text()
+    ranks = psutil.Process(training.pid).children()
+    training.signal(signal.SIGTERM)
+    assert training.end(60) == 128 + signal.SIGTERM, (training.place / "log").read_text()
+    assert not any(rank.is_running() for rank in ranks)
+    [folder] = training.place.glob("state/checkpoints/*")
+    steps = checkpoints.read(checkpoints.last_path(folder))["global_step"]
+    [journal] = training.place.glob("state/runs/*/journal.jsonl")
+    epochs = [event["step"] for event in read(journal) if event["event"] == "metrics"]
+    assert steps >= 7 * len(epochs) > 0

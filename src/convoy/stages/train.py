@@ -98,7 +98,11 @@ def train(
     settled = exactness.settle(
         checkpoints,
         key,
-        {**where, "processor": precision.processor(device), "deterministic": config.deterministic},
+        {
+            **where,
+            "processor": precision.processor(device),
+            "deterministic": device.type == "cpu" or config.deterministic,
+        },
         say,
     )
     facts = {**what, "train": config.model_dump(), **where}
@@ -346,6 +350,7 @@ def _write(
         "parameters": sum(value.numel() for value in fitted.weights.values()),
         "epochs_run": fitted.epochs_run,
         "best_epoch": fitted.best_epoch,
+        "ended_by": fitted.ended_by or "epochs",
     }
     write_json(out / "training.json", record)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
 from convoy.config.engine import DistributedConfig
@@ -244,7 +245,8 @@ def _trainer(
             checkpoints.BestEpoch(monitor),
             Saving(folder, config.checkpoint_minutes, interruption),
         ],
-        plugins=[checkpoints.BackgroundCheckpointIO()],
+        # the ranks were started by us, whatever scheduler this runs under
+        plugins=[checkpoints.BackgroundCheckpointIO(), *([LightningEnvironment()] if ranks > 1 else [])],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -71,7 +71,9 @@ def range_test(
         network, objective, config, batches=len(loader), samples=loader.samples, mixing=mixing
     ).to(device)
     optimizer = optimizers.optimizer(
-        config.optimizer, groups.groups(network, config.optimizer), head=optimizers.head(network)
+        config.optimizer,
+        groups.groups(network, config.optimizer, config.fine_tune),
+        head=optimizers.head(network),
     )
     shares = [group["lr"] / config.optimizer.lr for group in optimizer.param_groups]
     penalty = penalties.penalty(network, config.l1, config.l2)

@@ -15,7 +15,6 @@ from convoy.config.optimizer import (
     RmspropConfig,
     SgdConfig,
 )
-from convoy.training.lion import Lion
 from convoy.training.muon import MuonWithAdamW
 
 Groups = list[dict[str, Any]]  # torch's parameter groups
@@ -54,7 +53,10 @@ def optimizer(config: OptimizerConfig, groups: Groups, *, head: Tensor, fused: b
             foreach=True,
         )
     if isinstance(config, LionConfig):
-        return Lion(groups, lr=config.lr, betas=_pair(config.betas))
+        from timm.optim.lion import Lion  # seconds
+
+        lion: Optimizer = Lion(groups, lr=config.lr, betas=_pair(config.betas))
+        return lion
     assert isinstance(config, MuonConfig)
     return MuonWithAdamW(
         groups,
