@@ -10,6 +10,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3.11
 VENV := .venv
+# Which of the slow tests `make test-slow` runs.
+SLOW ?= slow
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -51,7 +53,7 @@ test: $(VENV)/.installed-dev
 	@pytest -m "not slow"
 
 test-slow: $(VENV)/.installed-dev
-	@pytest -m slow
+	@pytest -m "$(SLOW)"
 
 check: lint types layers test
 
