@@ -16,11 +16,13 @@ from prefect import flow, get_run_logger, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import task_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from convoy import environment
+from convoy.config.engine import RESUME
 from convoy.config.load import load
 from convoy.config.schema import Config
 from convoy.data import fetch
@@ -65,7 +67,9 @@ def run_stage(stage: str, timeout: float, fresh: bool = False) -> bool:
         logger.info("%s", text)
         epochs.line(text)
 
-    outcome = repro(ROOT, stage, timeout=timeout, line=line)
+    # what was begun anew once is gone on with after a failure
+    again = {RESUME: "exact"} if task_run.run_count > 1 and os.environ.get(RESUME) == "restart" else None
+    outcome = repro(ROOT, stage, timeout=timeout, line=line, variables=again)
     if not outcome.ok:
         raise StageFailed(stage, outcome)
     epochs.end()

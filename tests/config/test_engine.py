@@ -48,6 +48,11 @@ def test_the_engines_keys_are_keys_of_the_section() -> None:
             {"distributed": {"processes": 2}, "fine_tune": {"freeze": 1, "unfreeze_every_epochs": 1}},
             "fine_tune.unfreeze_every_epochs needs distributed.processes: 1",
         ),
+        (
+            {"fine_tune": {"freeze": 1}, "averaging": {"name": "swa", "start_epoch": 1, "lr": 0.01}},
+            "averaging: swa finds new statistics",
+        ),
+        ({"stop_at": {"monitor": "val_accuracy", "value": 99.0}}, "a value of 99 is never reached"),
         ({"distributed": {"processes": 0}}, "greater than or equal to 1"),
         ({"checkpoint_minutes": -1.0}, "greater than or equal to 0"),
         ({"precision": "fp8"}, "Input should be 'auto', 'fp32', 'bf16' or 'fp16'"),

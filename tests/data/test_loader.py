@@ -100,21 +100,6 @@ def test_policies_shared_by_threads_do_not_disturb_one_another(store: Store) -> 
     assert together == alone
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_ranks_take_turns_in_the_one_stream(store: Store, ranks: int) -> None:
-    def loader(rank: int = 0, ranks: int = 1) -> BatchLoader:
-        return BatchLoader(
-            [store], batch_size=8, seed=1, shuffle=True, augment=noisy, rank=rank, ranks=ranks
-        )  # fmt: skip
-
-    alone = digests(loader())
-    parts = [digests(loader(rank, ranks)) for rank in range(ranks)]
-    steps = -(-len(alone) // ranks)
-    assert [len(part) for part in parts] == [steps] * ranks == [len(loader(0, ranks))] * ranks
-    together = [part[step] for step in range(steps) for part in parts]
-    assert together == [*alone, *alone][: steps * ranks]
-
-
 def test_epochs_and_seeds_differ_in_order_and_augmentation(store: Store) -> None:
     loader = BatchLoader([store], batch_size=50, seed=0, shuffle=True, augment=noisy)
     other = BatchLoader([store], batch_size=50, seed=1, shuffle=True, augment=noisy)

@@ -89,9 +89,27 @@ def test_each_picture_has_the_heat_that_it_has_alone() -> None:
         np.testing.assert_allclose(together[number], alone[0], atol=1e-4)
 
 
+class Pooled(nn.Module):
+    """Ends in a convolution over a single place, as many mobile networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(1, 2, 3, padding=1)
+        self.head = nn.Conv2d(2, 3, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen = self.body(images.permute(0, 3, 1, 2).float())
+        scores: torch.Tensor = self.head(seen.mean(dim=(2, 3), keepdim=True)).flatten(1)
+        return scores
+
+
+def test_a_convolution_over_a_single_place_knows_no_where() -> None:
+    net = Pooled()
+    assert last_convolution(net, np.zeros((1, 8, 8, 1), np.uint8)) is net.body
+
+
 def test_a_network_without_a_convolution_has_no_heat() -> None:
     dense = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
-    assert last_convolution(dense) is None
     assert not grad_cam(dense, np.ones((2, 8, 8, 1), np.uint8), np.array([0, 1])).any()
 
 

@@ -4,23 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from convoy.config.finetune import FineTuneConfig
 from convoy.config.model import TimmConfig
-from convoy.config.train import SgdConfig
+from convoy.config.optimizer import SgdConfig
 from convoy.errors import ConfigError, IntegrityError, ResourceError
 from convoy.io import sha256_file, write_json
+from convoy.models import timm as plugin
 from convoy.models._layers import layers
 from convoy.models._spec import NetworkSpec
 from convoy.training import network
 from convoy.training.groups import groups
-
-timm = pytest.importorskip("timm", reason="timm is not installed", exc_type=ImportError)
-
-from convoy.models import timm as plugin  # noqa: E402
 
 SPEC = NetworkSpec(3, 64, 64, 2)
 PREPROCESSOR = {
@@ -45,6 +43,27 @@ def learned(tmp_path: Path) -> tuple[Path, dict[str, torch.Tensor]]:
 def test_an_unknown_architecture_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="timm knows no architecture 'resnt18'; did you mean 'resnet18'"):
         plugin.build(section(architecture="resnt18"), SPEC)
+
+
+def test_unknown_weights_of_a_known_architecture_are_told_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"no weights 'foo' of test_resnet") as caught:
+        plugin.build(section(architecture="test_resnet.foo"), SPEC)
+    assert "r160_in1k" in caught.value.fix
+
+
+def test_a_distilled_transformer_begins_with_both_its_heads_fresh() -> None:
+    torch.manual_seed(0)
+    made = plugin.build(section(architecture="deit_tiny_distilled_patch16_224"), NetworkSpec(3, 32, 32, 2))
+    heads = made.get_classifier()
+    assert len(heads) == 2
+    assert all(head.weight.std() < 0.02 and not head.bias.any() for head in heads)
+
+
+def test_parameters_of_no_member_belong_to_the_first_layer() -> None:
+    made = plugin.build(section(architecture="pit_ti_224"), NetworkSpec(3, 224, 224, 2))
+    named = [name for layer in layers(made) for name in layer]
+    assert sorted(named) == sorted(name for name, _ in made.named_parameters())
+    assert "pos_embed" in layers(made)[0]
 
 
 def test_weights_from_a_file_keep_the_body_and_get_a_new_head(

@@ -1,5 +1,6 @@
 """Rebuilding: the stages that a bundle needs, the environment they run in, and what counts as first."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,14 @@ def test_the_stages_run_the_commits_code_and_see_no_shared_store(
     assert found["PYTHONPATH"].split(os.pathsep) == [str(tmp_path / "src"), "/else"]
     assert found["MLFLOW_TRACKING_URI"] == f"sqlite:///{tmp_path}/.convoy/mlflow/mlflow.db"
     assert found["PREFECT_HOME"].startswith(str(tmp_path))
+
+
+def test_the_train_stage_is_told_what_the_run_had_chosen() -> None:
+    origin = made(2, 2)
+    assert rebuild._engine(origin) == {}  # of an older bundle
+    chosen = {"device": "cpu", "precision": "bf16", "memory_format": "channels_last", "compile": False}
+    origin.info["provenance"] |= chosen
+    assert json.loads(rebuild._engine(origin)["CONVOY_TRAIN_AS"]) == chosen
 
 
 def test_the_cores_of_the_run_are_those_of_its_threads_where_it_took_them_all() -> None:

@@ -213,3 +213,23 @@ def test_the_live_journal_tells_what_a_tracker_needs(run: Run) -> None:
     assert start["params"]["model.name"] == "cnn"
     assert start["name"].startswith("cnn-sgd-lr0.05-")
     json.dumps(start)
+
+
+def test_a_last_batch_of_one_picture_is_refused_where_batch_normalisation_could_not_learn(
+    tmp_path: Path,
+) -> None:
+    write_prepared(tmp_path / "prepared")
+    write_policy(tmp_path / "augmented")
+    halving = [ConvBlock(channels=2)] * 3  # 12 pixels to 1
+    deep = CnnConfig(name="cnn", blocks=[*halving, ConvBlock(channels=2, pool="none")])
+    section = config(batch_size=9)  # 64 = 7 × 9 + 1
+
+    def run(model: ModelConfig) -> None:
+        train(
+            tmp_path / "prepared", tmp_path / "augmented", model, ClassificationConfig(name="classification"),
+            section, state=tmp_path / "state", out=tmp_path / "out",
+        )  # fmt: skip
+
+    run(MODEL)  # a map of several places gives it a spread
+    with pytest.raises(ConfigError, match="leave a process one picture"):
+        run(deep)

@@ -62,6 +62,17 @@ def _die(world: World) -> None:
     time.sleep(60)
 
 
+def _miss(world: World) -> None:
+    if world.rank == 0:
+        raise RuntimeError("connection closed by peer")
+    raise IntegrityError("the loss is nan", where="step 3")
+
+
+def test_the_error_that_ended_a_rank_comes_before_that_it_was_missed() -> None:
+    with pytest.raises(IntegrityError, match="the loss is nan"):
+        launch(_miss, DistributedConfig(processes=2), threads=1)
+
+
 def test_what_a_rank_raises_is_raised_and_ends_the_others() -> None:
     begun = time.monotonic()
     with pytest.raises(IntegrityError, match="the loss is nan") as caught:

@@ -101,6 +101,10 @@ def build(out: Path, network: nn.Module, sources: Sources, test: Store) -> None:
         torch_probabilities(network, chosen["images"], sources.temperature),
     )
     info = describe(sources)
+    if sources.training["model"].get("weights"):  # they brought their own, which the network applies
+        info["preprocessing"] |= {
+            name: network.get_buffer(name).flatten().tolist() for name in ("mean", "std")
+        }
     write_text(out / "model_card.md", card.render(info, sources.samples, sources.slices))
     described = dump_json(info).encode("utf-8")
     sums = {**contents.sha256s(out), "bundle.json": sha256_bytes(described)}
@@ -118,7 +122,7 @@ def describe(sources: Sources) -> dict[str, Any]:
     training = sources.training
     return {
         "version": FORMAT,
-        "name": training["model"]["name"],
+        "name": training["model"].get("architecture", training["model"]["name"]),
         "classes": list(sources.preprocessor["classes"]),
         "preprocessing": dict(sources.preprocessor),
         "input": {"name": onnx_export.INPUT, "dtype": "uint8", "layout": "NHWC"},

@@ -25,7 +25,7 @@ def render(info: Mapping[str, Any], samples: pd.DataFrame, slices: pd.DataFrame 
     counts = {split: int((samples["split"] == split).sum()) for split in ("train", "val", "test")}
     parts = [
         _what(info),
-        _data(counts),
+        _data(info, counts),
         _metrics(info),
         _slices(slices),
         _reading(info),
@@ -50,7 +50,13 @@ Classes: {_classes(info["classes"])}
 """
 
 
-def _data(counts: Mapping[str, int]) -> str:
+def _data(info: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+    model = info["params"].get("model", {})
+    if model.get("weights"):
+        digest = f" (SHA-256 {model['sha256']})" if model.get("sha256") else ""
+        said = f"Training began with the weights `{model['weights']}`{digest}, whose normalisation it keeps."
+    else:
+        said = "Normalisation was fitted on the training split alone."
     return f"""## Data
 
 | split | samples |
@@ -59,7 +65,7 @@ def _data(counts: Mapping[str, int]) -> str:
 | validation (choice of the epoch) | {counts["val"]:,} |
 | test (the figures below) | {counts["test"]:,} |
 
-`samples.parquet` lists every one by content hash. Normalisation was fitted on the training split alone.
+`samples.parquet` lists every one by content hash. {said}
 """
 
 

@@ -25,6 +25,7 @@ from convoy.cli import (
     stage,
 )
 from convoy.cli.explain import explain
+from convoy.ending import heard
 from convoy.errors import ConvoyError
 
 app = typer.Typer(
@@ -88,5 +89,6 @@ def _fail(error: ConvoyError) -> NoReturn:
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     """Ctrl-C and SIGTERM unwind the stack like any exception, once; a second one ends the process."""
+    heard.set()
     signal.signal(number, lambda *_: os._exit(128 + number))
     raise SystemExit(128 + number)

@@ -74,6 +74,7 @@ def _check(config: "Config") -> "list[Derivative]":
             "mean": [0.0] * spec.channels,
             "std": [1.0] * spec.channels,
         },
+        pretrained=False,
     )
     targets = Targets(classes, np.arange(2 * len(classes)) % len(classes))
     return training.check(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from convoy.config.engine import RESUME
 from convoy.errors import ConfigError
 
 Inexact = Annotated[
@@ -34,4 +35,4 @@ def ask(inexact: bool, restart: bool) -> None:
             "--allow-inexact-resume and --restart-training exclude each other", fix="give one of them"
         )
     if inexact or restart:
-        os.environ["CONVOY_RESUME"] = "inexact" if inexact else "restart"
+        os.environ[RESUME] = "inexact" if inexact else "restart"

@@ -63,7 +63,8 @@ def _run(name: str, root: Path) -> None:
     locks.mkdir(parents=True, exist_ok=True)
     # A stage whose flow was killed may still be ending: it and its successor must not write side by side.
     # The nodes of one training share the folder, and are there at once.
-    node = os.environ.get("NODE_RANK", "0")
+    several = name == "train" and config.train.distributed.nodes > 1
+    node = os.environ.get("NODE_RANK", "0") if several else "0"
     with FileLock(locks / (f"stage-{name}.lock" if node == "0" else f"stage-{name}-node{node}.lock")):
         main = importlib.import_module(f"convoy.stages.{name}").main
         if name == "train":

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+from convoy.ending import heard
 from convoy.pipeline.repro import FLOW_PID
 
 _SECONDS = 1.0
@@ -45,6 +46,7 @@ def _watch(callers: list[tuple[int, float]]) -> None:
             except psutil.NoSuchProcess:
                 gone = True
             if gone:
-                os.kill(os.getpid(), signal.SIGTERM)
+                if not heard.is_set():  # else it ends already, perhaps behind a checkpoint
+                    os.kill(os.getpid(), signal.SIGTERM)
                 return
         time.sleep(_SECONDS)

@@ -18,6 +18,9 @@ Backend = Literal["auto", "gloo", "nccl"]
 Minutes = Annotated[float, Field(ge=0.0)]
 
 # Settings of section `train` that say where and how fast, not what: a training is the same one without them.
+RESUME = "CONVOY_RESUME"  # a variable: what to do with an interrupted training of another environment
+# JSON of a variable: device, precision, memory_format, compile of a training that is to be repeated
+TRAIN_AS = "CONVOY_TRAIN_AS"
 ENGINE = (
     "device", "precision", "memory_format", "compile", "deterministic", "threads", "distributed", "loader",
     "checkpoint_minutes",

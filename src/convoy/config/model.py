@@ -69,7 +69,9 @@ class TimmConfig(Section):
     )
     sha256: str | None = Field(default=None, description="of the weights, where they are a file")
     mean: list[float] | None = Field(
-        default=None, description="of pixels / 255 by channel, as the weights want it; null: timm's record"
+        default=None,
+        min_length=1,
+        description="of pixels / 255 by channel, as the weights want it; null: timm's record",
     )
     std: list[Annotated[float, Field(gt=0.0)]] | None = None
     dropout: Probability = 0.0
@@ -88,6 +90,8 @@ class TimmConfig(Section):
             raise ValueError("sha256 needs weights: a file or package:NAME")
         if (self.mean is None) != (self.std is None):
             raise ValueError("mean and std go together")
+        if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):
+            raise ValueError(f"mean has {len(self.mean)} numbers and std {len(self.std)}")
         if self.mean is not None and self.weights is None:
             raise ValueError("mean and std need weights; without them the data's own are used")
         return self

@@ -1,8 +1,8 @@
 """Sections `train.early_stopping` and `train.stop_at`."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from convoy.config._base import Section
 from convoy.config._numbers import NonNegative
@@ -26,3 +26,9 @@ class StopAtConfig(Section):
 
     monitor: Monitor
     value: NonNegative
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if rises(self.monitor) and self.value > 1:
+            raise ValueError(f"{self.monitor} is a share: a value of {self.value:g} is never reached")
+        return self

@@ -95,6 +95,16 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _frozen_statistics_stay(self) -> Self:
+        freezes = self.fine_tune is not None and self.fine_tune.freezes
+        if freezes and self.averaging is not None and self.averaging.name == "swa":
+            raise ValueError(
+                "averaging: swa finds new statistics for batch normalisation, which fine_tune.freeze keeps; "
+                "use averaging: ema"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _cycled_momentum_is_there(self) -> Self:
         if self.schedule.name != "one_cycle" or self.schedule.momentum is None:
             return self

@@ -8,10 +8,6 @@ Threads and not processes: OpenCV, numpy's gathering and its random numbers work
 lock, and a batch needs no copy to get from one to the other. Of small pictures the lock's handing over costs
 more than the work that it frees (28 × 28: two threads made 0.7 of the batches of one), so one thread makes
 those, however many are allowed.
-
-Of several ranks, rank r of n takes the batches r, r + n, r + 2n, …; together they take those that a single
-one would, in the same order. The last ones are filled up from the epoch's beginning, so that all ranks take
-equally many steps.
 """
 
 import threading
@@ -66,7 +62,6 @@ class BatchLoader:
         augment: (images (B, H, W, C) uint8, seed) -> images of the same shape.
         workers: threads that make batches, at most; 0: they are made where they are asked for.
         prefetch: batches that are made ahead, all threads together.
-        rank: which of `ranks` equal readers this one is.
     """
 
     def __init__(
@@ -79,11 +74,8 @@ class BatchLoader:
         augment: Augment | None = None,
         workers: int = WORKERS,
         prefetch: int = PREFETCH,
-        rank: int = 0,
-        ranks: int = 1,
     ) -> None:
         assert stores, "a loader needs a store"
-        assert 0 <= rank < ranks, f"rank {rank} of {ranks}"
         self.stores = list(stores)
         self._starts = np.cumsum([0, *(len(store) for store in stores)])
         self.batch_size = batch_size
@@ -92,20 +84,15 @@ class BatchLoader:
         self.augment = augment
         self.workers = workers
         self.prefetch = prefetch
-        self.rank, self.ranks = rank, ranks
         self.epoch = 0
 
     def __len__(self) -> int:
-        """Batches that this rank takes in an epoch."""
-        return -(-self._batches // self.ranks)
+        """Batches in an epoch."""
+        return -(-self.samples // self.batch_size)
 
     @property
     def samples(self) -> int:
         return int(self._starts[-1])
-
-    @property
-    def _batches(self) -> int:
-        return -(-self.samples // self.batch_size)
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -124,11 +111,10 @@ class BatchLoader:
         return self.each(self.batch)
 
     def each(self, make: Callable[[int, Indices], T], first: int = 0) -> Iterator[T]:
-        """`make(number, indices)` for this rank's batches of the epoch from its `first` on, in order, made
-        ahead by the threads.
+        """`make(number, indices)` for the batches of the epoch from `first` on, in order, made ahead by the
+        threads.
         """
         order = self.order()
-        numbers = [number % self._batches for number in range(self.rank, len(self) * self.ranks, self.ranks)]
 
         def task(number: int) -> Callable[[], T]:
             indices = order[number * self.batch_size : (number + 1) * self.batch_size]
@@ -136,7 +122,7 @@ class BatchLoader:
 
         small = np.prod(self.stores[0].images.shape[1:]) < _SMALL
         workers = min(self.workers, 1) if small else self.workers
-        return _ahead([task(number) for number in numbers[first:]], workers, self.prefetch)
+        return _ahead([task(number) for number in range(first, len(self))], workers, self.prefetch)
 
     def batch(self, number: int, indices: Indices) -> Batch:
         """The samples at `indices`, augmented as batch `number` of the epoch."""

@@ -30,12 +30,14 @@ def grad_cam(
         (N, H, W) in [0, 1], each picture's maximum near 1; zeros where nothing spoke for the class, and
         everywhere for a network without a convolution.
     """
-    layer = last_convolution(network)
-    if layer is None or len(images) == 0:
+    if len(images) == 0:
         return np.zeros(images.shape[:3], np.float32)
     was_training = network.training
     network.eval()
     try:
+        layer = last_convolution(network, images[:1])
+        if layer is None:
+            return np.zeros(images.shape[:3], np.float32)
         parts = [
             _batch(network, layer, images[start : start + _BATCH], classes[start : start + _BATCH])
             for start in range(0, len(images), _BATCH)
@@ -45,9 +47,29 @@ def grad_cam(
     return np.concatenate(parts)
 
 
-def last_convolution(network: nn.Module) -> nn.Module | None:
-    """The last 2-D convolution in the order in which the modules are registered."""
-    found = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+def last_convolution(network: nn.Module, image: NDArray[np.uint8]) -> nn.Module | None:
+    """The last 2-D convolution to run whose output still has a place for each part of the picture.
+
+    Heads and squeeze-excitation use convolutions on a single place; they know no where.
+
+    Args:
+        image: (1, H, W, C), on which the network is tried.
+    """
+    found: list[nn.Module] = []
+
+    def see(module: nn.Module, _given: object, output: Tensor) -> None:
+        if max(output.shape[2:]) > 1:
+            found.append(module)
+
+    hooks = [
+        module.register_forward_hook(see) for module in network.modules() if isinstance(module, nn.Conv2d)
+    ]
+    try:
+        with torch.no_grad():
+            network(torch.from_numpy(image).to(next(network.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
     return found[-1] if found else None
 
 

@@ -93,6 +93,15 @@ def _check_name(timm: Any, name: str) -> None:
             where=_WHERE,
             fix="python -c \"import timm; print(timm.list_models('*net*'))\" lists those that match",
         )
+    try:
+        _record(timm, name)
+    except RuntimeError:
+        known = [each.partition(".")[2] for each in timm.list_pretrained(f"{base}.*")]
+        raise ConfigError(
+            f"timm has no weights {name.partition('.')[2]!r} of {base}",
+            where=_WHERE,
+            fix=f"choose one of: {', '.join(known)}" if known else f"write {base}",
+        ) from None
 
 
 def _record(timm: Any, name: str) -> Any:
@@ -164,7 +173,9 @@ def _begin_head(network: Any) -> None:
     Some of timm's own begin with weights so large, where classes are few, that the first steps spoil what the
     body knows.
     """
-    for module in network.get_classifier().modules():
+    heads = network.get_classifier()
+    each = heads if isinstance(heads, tuple) else (heads,)  # distilled ones have two
+    for module in (module for head in each for module in head.modules()):
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.normal_(module.weight, std=_HEAD_STD)
             if module.bias is not None:

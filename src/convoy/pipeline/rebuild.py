@@ -1,5 +1,6 @@
 """`convoy reproduce`: the stages of a registered version run again from its commit, in their own worktree."""
 
+import json
 import os
 import tempfile
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from convoy import environment, provenance
+from convoy.config.engine import TRAIN_AS
 from convoy.environment import default_tracking_uri
 from convoy.errors import ResourceError
 from convoy.io import write_text
@@ -75,7 +77,7 @@ def _rebuild(root: Path, made: Origin, tree: Worktree, tolerance: float, say: Sa
     times: list[tuple[str, float]] = []
     failure = ""
     with _cores(made):
-        for stage, seconds, outcome in _run(tree, order, say):
+        for stage, seconds, outcome in _run(tree, order, {**_variables(tree.project), **_engine(made)}, say):
             times.append((stage, seconds))
             if outcome.code == ResourceError.exit_code:
                 raise ResourceError(f"stage {stage}: {outcome.message}", where=str(tree.project))
@@ -158,7 +160,9 @@ def _order(project: Path) -> list[str]:
     return [stage for stage in graph if stage in wanted]
 
 
-def _run(tree: Worktree, order: list[str], say: Say) -> Iterator[tuple[str, float, Outcome]]:
+def _run(
+    tree: Worktree, order: list[str], variables: dict[str, str], say: Say
+) -> Iterator[tuple[str, float, Outcome]]:
     """Run one stage after the other with an empty cache; ends after one that fails."""
     log: list[str] = []
     for number, stage in enumerate(order, start=1):
@@ -170,7 +174,7 @@ def _run(tree: Worktree, order: list[str], say: Say) -> Iterator[tuple[str, floa
             timeout=_STAGE_SECONDS,
             line=log.append,
             options=("--force", "--no-run-cache"),
-            variables=_variables(tree.project),
+            variables=variables,
         )
         seconds = time.monotonic() - started
         say(f"[{number}/{len(order)}] {stage} {'done' if outcome.ok else 'failed'} in {seconds:.1f} s")
@@ -187,6 +191,13 @@ def _variables(project: Path) -> dict[str, str]:
     path = [str(code)] if code.is_dir() else []
     path += [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     return {**own, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def _engine(made: Origin) -> dict[str, str]:
+    """What the run had measured and chosen, which a measurement of today might choose otherwise."""
+    provenance_of = made.info.get("provenance", {})
+    known = {name: provenance_of.get(name) for name in ("device", "precision", "memory_format", "compile")}
+    return {} if None in known.values() else {TRAIN_AS: json.dumps(known)}
 
 
 @contextmanager

@@ -79,9 +79,13 @@ def supply(
 def _wanted(project: Path, lock: Mapping[str, object] | None) -> dict[str, str]:
     """Path -> recorded digest of the inputs of the stages: the lock's, else a .dvc file's, else unknown."""
     wanted = dict(books.inputs(books.lock_records(lock or {})))
-    configured = provenance.read_yaml(project / PARAMS).get("data", {}).get("path")
+    params = provenance.read_yaml(project / PARAMS)
+    configured = params.get("data", {}).get("path")
     if configured:
         wanted.setdefault(str(configured), "")
+    weights = (params.get("model") or {}).get("weights")
+    if weights and weights != "hub" and not str(weights).startswith("package:"):
+        wanted.setdefault(str(weights), "")  # model.sha256 guards the bytes
     tracked = books.data_records(project)
     for path, digest in list(wanted.items()):
         for record in tracked:

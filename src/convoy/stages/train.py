@@ -23,6 +23,7 @@ from convoy.config.train import TrainConfig
 from convoy.data.augment import Policy
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
+from convoy.errors import ConfigError
 from convoy.io import (
     atomic_path,
     dump_json,
@@ -177,6 +178,32 @@ class _Job:
         assert self.preprocessor, self.policy  # read before the arrays
         for split in ("train", "val"):
             Store.open(self.prepared / split, verify=True)
+        if self._fewest_rows() == 1:
+            self._learns_from_one()
+
+    def _fewest_rows(self) -> int:
+        """Of a rank, in any batch of an epoch."""
+        size, ranks = self.config.batch_size, self.config.distributed.ranks
+        samples = sum(len(store) for store in self.stores)
+        return max(1, min(size, samples % size or size) // ranks)
+
+    def _learns_from_one(self) -> None:
+        """Raises:
+        ConfigError: batch normalisation finds one value where it needs a spread.
+        """
+        spec = self.preprocessor["spec"]
+        tried = network.build(self.model, self.preprocessor, pretrained=False).train()
+        try:
+            with torch.no_grad():
+                tried(torch.zeros((1, spec["height"], spec["width"], spec["channels"]), dtype=torch.uint8))
+        except ValueError:
+            samples = sum(len(store) for store in self.stores)
+            raise ConfigError(
+                f"some batches of {samples} samples leave a process one picture, from which batch "
+                "normalisation cannot learn",
+                where="params.yaml: train.batch_size",
+                fix=f"choose a batch size that leaves more than one of {samples} for the last batch",
+            ) from None
 
     def identity(self) -> dict[str, Any]:
         """What decides the weights but for their last bits."""
@@ -235,8 +262,8 @@ class _Job:
 def _choose(job: _Job, device: torch.device, cache: Path, earlier: dict[str, Any]) -> Precision:
     """As the settings say; where they leave it open, as the training that is taken up did; or as measured."""
     config = job.config
-    same = all(
-        earlier.get(name) == value
+    same = bool(earlier) and all(
+        earlier.get(name, value) == value
         for name, value in {
             "device": device.type, "processor": precision.processor(device), "torch": torch.__version__
         }.items()
@@ -259,6 +286,8 @@ def _choose(job: _Job, device: torch.device, cache: Path, earlier: dict[str, Any
         f"{'compiled' if compiled else 'not compiled'} ({why}), {torch.get_num_threads()} threads"
         + (f" in each of {config.distributed.ranks} processes" if config.distributed.ranks > 1 else "")
     )
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # of the measurements: the data want to live there
     return replace(chosen, compiled=compiled)
 
 
@@ -300,7 +329,8 @@ def _start(
 
 def _name(facts: dict[str, Any], key: str) -> str:
     optimizer = facts["train"]["optimizer"]
-    return f"{facts['model']['name']}-{optimizer['name']}-lr{optimizer['lr']:g}-{key[:4]}"
+    model = facts["model"].get("architecture", facts["model"]["name"])
+    return f"{model}-{optimizer['name']}-lr{optimizer['lr']:g}-{key[:4]}"
 
 
 def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Swa(_Averaging):
     """
 
     def __init__(self, config: SwaConfig, seed: int) -> None:
-        super().__init__(use_buffers=True)  # a plain mean is torch's default
+        super().__init__(use_buffers=True, multi_avg_fn=_mean)
         self._config = config
         self._seed = seed
 
@@ -85,6 +85,14 @@ class Swa(_Averaging):
         randomness.seed(batch_key(self._seed, trainer.current_epoch, 0))  # of dropout
         with trainer.precision_plugin.forward_context():
             update_bn((batch["images"] for batch in loader), network, pl_module.device)
+
+
+def _mean(average: list[Tensor], current: list[Tensor], count: Any) -> None:
+    """Of count + 1 values; counters are taken as they are (torch's own mean fails on them on a GPU)."""
+    if average[0].is_floating_point():
+        torch._foreach_lerp_(average, current, 1 / (int(count) + 1))
+    else:
+        torch._foreach_copy_(average, current)
 
 
 def callbacks(config: TrainConfig) -> list[pl.Callback]:

@@ -24,7 +24,7 @@ from convoy.errors import ConvoyError, ResourceError
 from convoy.training.world import World
 
 _FIRST_NODE_SECONDS = 600.0
-_CHECKPOINT_SECONDS = 30.0  # that ranks have for a checkpoint after a signal
+_CHECKPOINT_SECONDS = 12.0  # that ranks have for a checkpoint after a signal
 _SETTLE_SECONDS = 0.5  # after one rank's death: time for the others to have died of their own causes
 _PR_SET_PDEATHSIG = 1
 
@@ -148,7 +148,7 @@ class _Rank:
         assert code, "a rank that ended well has no error"
         if code > 0 and self._heard.poll():
             told = self._heard.recv()
-            return told if isinstance(told, ConvoyError) else RuntimeError(told)
+            return told if isinstance(told, BaseException) else RuntimeError(told)
         if code > 128:
             return SystemExit(code)
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
@@ -169,8 +169,14 @@ def _watch(ranks: list[_Rank]) -> None:
         if any(codes):
             time.sleep(_SETTLE_SECONDS)
             failed = [rank for rank in ranks if rank.process.exitcode]
-            raise min(failed, key=lambda rank: rank.process.exitcode or 0).error()
+            raise min(failed, key=_cause).error()
         running = [rank for rank, code in zip(ranks, codes, strict=True) if code is None]
+
+
+def _cause(rank: _Rank) -> tuple[bool, bool, int]:
+    """What was told comes first, then signals; ranks that merely missed another one (1) come last."""
+    code = rank.process.exitcode or 0
+    return not 1 < code < 128, code == 1, code
 
 
 def _run(
@@ -189,9 +195,9 @@ def _run(
     torch.set_num_threads(threads)
     try:
         work(world)
-    except ConvoyError as error:
+    except (ConvoyError, OSError) as error:
         told.send(error)
-        os._exit(error.exit_code)
+        os._exit(getattr(error, "exit_code", ResourceError.exit_code))
     except Exception:  # noqa: BLE001  # it is told where it can be seen
         told.send(traceback.format_exc())
         os._exit(1)

@@ -4,6 +4,7 @@ A training is known by what is trained: settings, data, code. Beside its checkpo
 they were made in: whatever of the machine and its settings changes the last bits of the weights.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convoy.config.engine import RESUME, TRAIN_AS
 from convoy.errors import ConfigError, ResourceError
 from convoy.io import read_json, write_json
 from convoy.training import resume
 
-VARIABLE = "CONVOY_RESUME"  # what to do with an interrupted training of another environment
 MODES = ("exact", "inexact", "restart")
 
 Environment = Mapping[str, Any]
@@ -42,20 +43,24 @@ def mode() -> str:
     Raises:
         ConfigError: it is none of `MODES`.
     """
-    wanted = os.environ.get(VARIABLE) or "exact"
+    wanted = os.environ.get(RESUME) or "exact"
     if wanted not in MODES:
         raise ConfigError(
-            f"{VARIABLE} is {wanted!r}, which is none of {', '.join(MODES)}",
+            f"{RESUME} is {wanted!r}, which is none of {', '.join(MODES)}",
             where="environment",
-            fix=f"unset {VARIABLE}",
+            fix=f"unset {RESUME}",
         )
     return wanted
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """The environment that the checkpoints in `folder` were made in; empty where there are none."""
+    """The environment that the checkpoints in `folder` were made in; where there are none, that of a training
+    that is to be repeated (`convoy reproduce` names it); else empty.
+    """
     file = _file(folder)
-    return dict(read_json(file)["environment"]) if file.is_file() else {}
+    if file.is_file():
+        return dict(read_json(file)["environment"])
+    return dict(json.loads(os.environ.get(TRAIN_AS) or "{}"))
 
 
 def settle(folder: Path, key: str, environment: Environment, say: Callable[[str], None]) -> Settled:
@@ -92,7 +97,7 @@ def settle(folder: Path, key: str, environment: Environment, say: Callable[[str]
             where=str(folder),
             fix="go on where it was made; or `convoy run --allow-inexact-resume` goes on here, with other "
             "last bits, and records that; or `convoy run --restart-training` begins anew "
-            f"(dvc repro: {VARIABLE}=inexact or restart)",
+            f"(dvc repro: {RESUME}=inexact or restart)",
         )
     say(f"going on in epoch {done.epochs + 1} inexactly, as asked: {told}")
     inexact = [*record["inexact"], {"epoch": done.epochs, "changed": changed}]

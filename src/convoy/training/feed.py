@@ -18,7 +18,8 @@ from convoy.data.loader import BatchLoader, Indices
 from convoy.training.world import ALONE, World
 
 Tensors = dict[str, Tensor]
-TensorBatch = dict[str, Any]  # tensors, and `share` where there are several ranks
+# images (N, H, W, C) uint8, target (N,) int64 or (N, K) float; of several ranks, `share` (see Feed)
+TensorBatch = dict[str, Any]
 _WANTED = ("images", "target", "keypoints")  # of what a store holds
 
 

@@ -70,6 +70,24 @@ def _matching(pattern: str, names: list[str]) -> list[str]:
     return found
 
 
+def _freeze(network: nn.Module, config: FineTuneConfig, epoch: int) -> set[str]:
+    still = frozen(network, config, epoch)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name not in still)
+        if name in still:
+            parameter.grad = None
+    return still
+
+
+def apply(network: nn.Module, config: FineTuneConfig, epoch: int) -> None:
+    """Let learn what learns in an epoch; the network is in training mode."""
+    still = _freeze(network, config, epoch)
+    for name, module in network.named_modules():
+        own = {f"{name}.{inner}" for inner, _ in module.named_parameters(recurse=False)}
+        if isinstance(module, _NormBase) and own:
+            module.train(not own <= still)
+
+
 class Freezing(pl.Callback):
     """Sets what learns at the start of each epoch; a frozen batch normalisation keeps its statistics.
 
@@ -80,30 +98,14 @@ class Freezing(pl.Callback):
         self._config = config
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._freeze(pl_module, 0)  # several processes agree on what learns before the training starts
+        # several processes agree on what learns before the training starts
+        _freeze(pl_module.get_submodule("network"), self._config, 0)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._apply(pl_module, trainer.current_epoch)  # a training may be taken up amid an epoch
+        self.on_train_epoch_start(trainer, pl_module)  # a training may be taken up amid an epoch
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._apply(pl_module, trainer.current_epoch)
-
-    def _freeze(self, learner: pl.LightningModule, epoch: int) -> set[str]:
-        network = learner.get_submodule("network")
-        still = frozen(network, self._config, epoch)
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(name not in still)
-            if name in still:
-                parameter.grad = None
-        return still
-
-    def _apply(self, learner: pl.LightningModule, epoch: int) -> None:
-        still = self._freeze(learner, epoch)
-        network = learner.get_submodule("network")
-        for name, module in network.named_modules():
-            own = {f"{name}.{inner}" for inner, _ in module.named_parameters(recurse=False)}
-            if isinstance(module, _NormBase) and own:
-                module.train(not own <= still)
+        apply(pl_module.get_submodule("network"), self._config, trainer.current_epoch)
 
 
 def callbacks(config: TrainConfig) -> list[pl.Callback]:

@@ -6,6 +6,8 @@ import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from convoy.ending import heard
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -38,8 +40,14 @@ class Interruption:
             for number in self._before:
                 signal.signal(number, self._note)
 
+    def hear(self, number: int) -> None:
+        """Of a signal that came to another rank; one's own is never forgotten."""
+        if number and not self.number:
+            self.number, self._at = number, time.monotonic()
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.number, self._at = number, time.monotonic()
+        self.hear(number)
+        heard.set()
         for other, handler in self._before.items():
             signal.signal(other, handler)
 

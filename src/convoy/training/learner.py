@@ -15,13 +15,11 @@ from convoy.data.mixing import Mixing
 from convoy.errors import IntegrityError
 from convoy.training import clipping, optimizers, penalties, randomness, schedules, world
 from convoy.training.accumulation import Accumulation
+from convoy.training.feed import TensorBatch
 from convoy.training.finite import FiniteWatch
 from convoy.training.groups import groups
 from convoy.training.network import Network
 from convoy.training.objectives._base import Objective
-
-# images (N, H, W, C) uint8, target (N,) int64 or (N, K) float; of several ranks, `share` (see training.feed)
-TensorBatch = dict[str, Any]
 
 _FIX = "lower train.optimizer.lr, lengthen train.schedule.warmup_epochs or set train.gradient_clipping"
 
@@ -141,6 +139,8 @@ class Learner(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Within an epoch, its sums up to here (of several ranks, of all)."""
         self._expect_no_late_find()
+        if self._sums:
+            self._expect_finite_weights()
         sums, seen = world.total(self._sums, self._seen)
         checkpoint["epoch_so_far"] = {"sums": sums, "seen": seen}
 
@@ -179,6 +179,12 @@ class Learner(pl.LightningModule):
     def _expect_finite(self, what: str, watch: FiniteWatch, value: Tensor) -> None:
         batch = self.current_epoch * self._accumulation.batches + self._batch
         self._refuse(what, watch.see(value, batch))
+
+    def _expect_finite_weights(self) -> None:
+        """Within an epoch the last step's loss says nothing yet of the weights that it left."""
+        norms = torch.stack(torch._foreach_norm([p.detach() for p in self.parameters()]))
+        if not bool(norms.isfinite().all()):
+            self._refuse("weights' norm", self.current_epoch * self._accumulation.batches + self._batch)
 
     def _expect_no_late_find(self) -> None:
         self._refuse("loss", self._losses.found())

@@ -14,7 +14,7 @@ import torch
 from convoy.config.train import TrainConfig
 from convoy.data.loader import BatchLoader
 from convoy.data.mixing import Mixing
-from convoy.training import clipping, groups, optimizers, penalties
+from convoy.training import clipping, finetune, groups, optimizers, penalties
 from convoy.training.feed import Tensors, feed
 from convoy.training.learner import Learner
 from convoy.training.network import Network
@@ -67,6 +67,8 @@ def range_test(
     """
     assert 0 < lowest < highest
     network = network.to(device).lay_out(precision.memory_format).train()
+    if config.fine_tune is not None:
+        finetune.apply(network, config.fine_tune, 0)
     learner = Learner(
         network, objective, config, batches=len(loader), samples=loader.samples, mixing=mixing
     ).to(device)

@@ -21,6 +21,6 @@ def penalty(network: nn.Module, l1: float, l2: float) -> Callable[[], Tensor] | 
             terms += [l1 * weight.abs().sum() for weight in weights]
         if l2:
             terms += [l2 * weight.square().sum() for weight in weights]
-        return torch.stack(terms).sum()
+        return torch.stack(terms).sum() if terms else torch.zeros(())
 
     return value

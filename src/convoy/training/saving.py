@@ -71,7 +71,7 @@ class Saving(Checkpoint):
         wishes = torch.tensor([int(due), self._interruption.number], device=trainer.strategy.root_device)
         torch.distributed.all_reduce(wishes, torch.distributed.ReduceOp.MAX)
         wanted, number = (int(value) for value in wishes.tolist())
-        self._interruption.number = number
+        self._interruption.hear(number)
         return bool(wanted)
 
 
