@@ -83,7 +83,11 @@ class Evil:
         return (print, ("code from a file",))
 
 
-@pytest.mark.parametrize("content", ["truncated", Evil(), NET, [1, 2], {"a": 1}], ids=str)
+@pytest.mark.parametrize(
+    "content",
+    ["truncated", Evil(), NET, [1, 2], {"a": 1}],
+    ids=["truncated", "code", "a module", "a list", "no tensors"],
+)
 def test_what_is_no_state_dict_is_refused_and_not_run(
     tmp_path: Path, content: object, capsys: pytest.CaptureFixture[str]
 ) -> None:

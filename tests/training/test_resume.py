@@ -142,7 +142,7 @@ def test_an_inexact_resume_goes_on_in_the_same_run_and_is_recorded(
 ) -> None:
     interrupt("killed", 6)
     Elsewhere(monkeypatch)
-    monkeypatch.setenv(exactness.VARIABLE, "inexact")
+    monkeypatch.setenv(exactness.RESUME, "inexact")
     place = run("killed")
     [change] = read_json(place / "out" / "training.json")["inexact_resume"]
     assert change["epoch"] == 1
@@ -159,7 +159,7 @@ def test_a_restart_begins_anew(
 ) -> None:
     interrupt("killed", 6)
     Elsewhere(monkeypatch)
-    monkeypatch.setenv(exactness.VARIABLE, "restart")
+    monkeypatch.setenv(exactness.RESUME, "restart")
     record = read_json(run("killed") / "out" / "training.json")
     assert record["inexact_resume"] == []
     assert record["torch"] == "9.9.9"
@@ -186,6 +186,6 @@ def test_how_batches_are_made_is_no_other_training(run: Run, interrupt: Interrup
 
 
 def test_an_unknown_way_to_resume_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(exactness.VARIABLE, "maybe")
+    monkeypatch.setenv(exactness.RESUME, "maybe")
     with pytest.raises(ConfigError, match="none of exact, inexact, restart"):
         exactness.mode()

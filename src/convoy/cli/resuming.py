@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from convoy.config.engine import RESUME
 from convoy.errors import ConfigError
 
 Inexact = Annotated[
@@ -35,4 +34,6 @@ def ask(inexact: bool, restart: bool) -> None:
             "--allow-inexact-resume and --restart-training exclude each other", fix="give one of them"
         )
     if inexact or restart:
+        from convoy.config.engine import RESUME
+
         os.environ[RESUME] = "inexact" if inexact else "restart"

@@ -66,7 +66,7 @@ def last_convolution(network: nn.Module, image: NDArray[np.uint8]) -> nn.Module 
     ]
     try:
         with torch.no_grad():
-            network(torch.from_numpy(image).to(next(network.parameters()).device))
+            network(torch.from_numpy(image.astype(np.float32)).to(next(network.parameters()).device))
     finally:
         for hook in hooks:
             hook.remove()
