@@ -50,7 +50,7 @@ run: $(VENV)/.installed
 	@convoy run
 
 test: $(VENV)/.installed-dev
-	@pytest -m "not slow"
+	@pytest -m "not slow" --numprocesses auto
 
 test-slow: $(VENV)/.installed-dev
 	@pytest -m "$(SLOW)"
