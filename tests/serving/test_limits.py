@@ -76,7 +76,10 @@ def test_a_client_that_goes_away_leaves_the_server_well(server: Server, pictures
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head("Content-Length: 1000") + b"--x\r\n")
     assert server.upload(pictures[0].read_bytes()).status == 200
-    assert server.metric("convoy_requests_active") == 1  # the one that asks
+    end = time.monotonic() + 10  # the server hears of it in its own time
+    while server.metric("convoy_requests_active") != 1 and time.monotonic() < end:  # the one that asks
+        time.sleep(0.05)
+    assert server.metric("convoy_requests_active") == 1
 
 
 @pytest.mark.parametrize(
