@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.checkout import PROJECT
 from convoy.config.load import load
 from convoy.config.schema import Config
 from convoy.data import fetch
@@ -13,8 +14,6 @@ from convoy.stages.ingest import ingest
 from convoy.stages.prepare import prepare
 from convoy.stages.split import split
 from convoy.stages.validate import validate
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)

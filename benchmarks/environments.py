@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from benchmarks.digits import PROJECT
+from benchmarks.checkout import PROJECT
 from benchmarks.measure import Unavailable
 from convoy.io import sha256_bytes
 

@@ -23,8 +23,9 @@ from typing import Any
 import psutil
 from ruamel.yaml import YAML
 
+from benchmarks import checkout
+from benchmarks.checkout import PROJECT
 from benchmarks.clocked_stage import FOLDER
-from benchmarks.digits import PROJECT
 from benchmarks.measure import Report, spread
 from convoy.cli.stage import STAGES
 
@@ -91,11 +92,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
 
 def copy(root: Path) -> None:
     """This project as it is now, committed, with a short training and the stages on a clock."""
-    listed = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, root / name)
+    checkout.copy(root, own_data=True)
     graph = root / "dvc.yaml"
     text = graph.read_text(encoding="utf-8")
     assert text.count("cmd: convoy stage ") == len(STAGES)
@@ -107,9 +104,7 @@ def copy(root: Path) -> None:
     params["register"]["gate"].update(minimum=0.5, beat_baseline=False, max_ece=None)
     with (root / "params.yaml").open("w", encoding="utf-8") as handle:
         yaml.dump(params, handle)
-    _git(root, "init", "--quiet")
-    _git(root, "add", "--all")
-    _git(root, "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "-m", "copy")
+    checkout.commit(root)
 
 
 def once(root: Path) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
@@ -209,7 +204,3 @@ def _inner(clock: Path) -> dict[str, float]:
         "imports": times["began"] - times["created"],
         "after": times["exited"] - times["ended"],
     }
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout

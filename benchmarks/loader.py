@@ -27,7 +27,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import mnist
-from benchmarks.digits import PROJECT, Digits
+from benchmarks.checkout import PROJECT
+from benchmarks.digits import Digits
 from benchmarks.epoch import best_precision, task
 from benchmarks.measure import Report, in_turns, ratio, spread
 from benchmarks.ours import Timed, turn, whole

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.digits import PROJECT, Digits
+from benchmarks.checkout import PROJECT
+from benchmarks.digits import Digits
 from benchmarks.frameworks.turns import BATCH, LR
 from benchmarks.measure import Unavailable
 from benchmarks.ours import Task

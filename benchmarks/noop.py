@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from ruamel.yaml import YAML
 
-from benchmarks.digits import PROJECT
+from benchmarks import checkout
+from benchmarks.checkout import PROJECT
 from benchmarks.measure import Report, Side, in_turns, ratio, spread, verdict
 
 TARGET = 1.3  # of `dvc status`
@@ -68,11 +69,7 @@ def run(rounds: int, progress: Callable[[str], None], *, files: int = FILES) -> 
 
 def make(root: Path, files: int) -> None:
     """This project as it is now, with other data and a training that takes seconds."""
-    listed = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).is_file() and not name.startswith("data/raw/") and name != "dvc.lock":
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, root / name)
+    checkout.copy(root, own_data=False)
     write_pictures(root / _DATA, files)
     yaml = YAML()
     params = yaml.load((PROJECT / "recipes" / "digits.yaml").read_text(encoding="utf-8"))
@@ -87,9 +84,7 @@ def make(root: Path, files: int) -> None:
         yaml.dump(params, handle)
     with (root / ".gitignore").open("a", encoding="utf-8") as handle:
         handle.write(f"/{_DATA}/\n")
-    _git(root, "init", "--quiet")
-    _git(root, "add", "--all")
-    _git(root, "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "-m", "copy")
+    checkout.commit(root)
 
 
 def write_pictures(folder: Path, count: int) -> None:
@@ -136,7 +131,3 @@ def _command(root: Path, site: Path, *command: str) -> Side:
         return taken
 
     return side
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from benchmarks import shelf
-from benchmarks.digits import PROJECT
+from benchmarks.checkout import PROJECT
 from benchmarks.measure import Report, Side, in_turns, ratio, spread, verdict
 from convoy.data._threads import cores
 from convoy.data.store import Store

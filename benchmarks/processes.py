@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Self
 
-from benchmarks.digits import PROJECT
+from benchmarks.checkout import PROJECT
 
 _OURS = ("OMP_", "KMP_", "MKL_")  # what this process was told about threads is nothing to the others
 

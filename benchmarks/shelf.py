@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.digits import PROJECT
+from benchmarks.checkout import PROJECT
 from convoy.bundle import contents
 from convoy.data.store import Store
 from convoy.environment import default_tracking_uri

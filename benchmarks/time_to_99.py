@@ -20,8 +20,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks import environments, mnist
-from benchmarks.digits import PROJECT
+from benchmarks import checkout, environments, mnist
+from benchmarks.checkout import PROJECT
 from benchmarks.measure import Report, ratio, spread, verdict
 from benchmarks.processes import environment
 from convoy.io import read_json, sha256_file
@@ -91,11 +91,7 @@ def run(rounds: int, progress: Callable[[str], None], *, images: int = mnist.TRA
 
 def project(root: Path, arrays: Path) -> Path:
     """This project as it is now, committed, with MNIST in idx files and a short training."""
-    listed = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).is_file() and not name.startswith("data/raw/") and name != "dvc.lock":
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, root / name)
+    checkout.copy(root, own_data=False)
     mnist.write_idx(arrays, root / _DATA)
     yaml = YAML()
     params = yaml.load((PROJECT / "recipes" / "mnist.yaml").read_text(encoding="utf-8"))
@@ -107,9 +103,7 @@ def project(root: Path, arrays: Path) -> Path:
         yaml.dump(params, handle)
     with (root / ".gitignore").open("a", encoding="utf-8") as handle:
         handle.write(f"/{_DATA}/\n")
-    _git(root, "init", "--quiet")
-    _git(root, "add", "--all")
-    _git(root, "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "-m", "copy")
+    checkout.commit(root)
     return root
 
 
@@ -153,7 +147,3 @@ def _timed(command: list[str], folder: Path, settings: dict[str, str]) -> tuple[
         last = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
         raise RuntimeError(f"`{' '.join(command)}` ended with {done.returncode}:\n{last}")
     return taken, done.stdout
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout

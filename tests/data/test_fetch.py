@@ -92,7 +92,14 @@ def test_a_missing_package_is_a_resource_error(tmp_path: Path, monkeypatch: pyte
         fetch.get("mnist5k", tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"1,2\n3,x\n"), gzip.compress(b"1")[:-6]])
+_PACKED = [gzip.compress(text, mtime=0) for text in (b"1,2\n3,x\n", b"1")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", _PACKED[0], _PACKED[1][:-6]],
+    ids=["empty", "not gzip", "not numbers", "cut off"],
+)
 def test_a_damaged_package_is_an_integrity_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:

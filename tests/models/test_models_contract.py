@@ -3,7 +3,6 @@
 So must every option of `cnn`.
 """
 
-import importlib.util
 import sys
 from typing import Any
 
@@ -21,13 +20,10 @@ from tests.models.sections import CNNS, SECTIONS
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 GREY = NetworkSpec(1, 28, 28, 10)
 CASES = {name: SECTIONS.get(name, {}) for name in plugins.names("model")} | CNNS
-HAS_TIMM = importlib.util.find_spec("timm") is not None
 
 
 @pytest.fixture(params=CASES)
 def name(request: pytest.FixtureRequest) -> str:
-    if request.param == "timm" and not HAS_TIMM:
-        pytest.skip("timm is not installed")
     return str(request.param)
 
 

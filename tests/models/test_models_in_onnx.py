@@ -1,7 +1,5 @@
 """Every architecture and every block answers in onnxruntime as in torch."""
 
-import importlib.util
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -22,8 +20,6 @@ SPEC = {"spec": {"height": 28, "width": 28, "channels": 1}, "classes": [""] * 4,
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_answers_alike_in_onnx(name: str) -> None:
-    if name == "timm" and importlib.util.find_spec("timm") is None:
-        pytest.skip("timm is not installed")
     torch.manual_seed(3)
     config: ModelConfig = TypeAdapter(ModelConfig).validate_python(CASES[name])
     net = network.build(config, SPEC).eval()

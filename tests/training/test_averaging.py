@@ -123,3 +123,12 @@ def test_an_averaged_training_killed_and_resumed_ends_in_the_same_bytes(
         run(tmp_path / "killed", **changes)
     assert weights(run(tmp_path / "killed", **changes)) == whole
     assert history(tmp_path / "killed")[-1]["val_loss"] == history(tmp_path / "whole")[-1]["val_loss"]
+
+
+def test_the_mean_of_weights_takes_counters_as_they_are() -> None:
+    """torch's own divides them, which fails on a GPU."""
+    average, counter = torch.tensor([1.0, 4.0]), torch.tensor(3)
+    averaging._mean([average], [torch.tensor([4.0, 1.0])], torch.tensor(2))
+    averaging._mean([counter], [torch.tensor(8)], torch.tensor(2))
+    torch.testing.assert_close(average, torch.tensor([2.0, 3.0]))
+    assert int(counter) == 8

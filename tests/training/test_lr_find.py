@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from convoy.config.finetune import FineTuneConfig
 from convoy.config.objective import ClassificationConfig
 from convoy.config.optimizer import SgdConfig
 from convoy.config.regularise import GradientClippingConfig
@@ -16,6 +17,8 @@ from convoy.training.objectives.classification import Classification
 from convoy.training.precision import Precision
 from tests.toys import write_prepared
 from tests.training.fitting import MODEL, section
+
+CLIPPING = GradientClippingConfig(by="norm", limit=0.1)
 
 
 def ranged(folder: Path, **changes: Any) -> RangeTest:
@@ -51,7 +54,7 @@ def test_equal_tests_give_equal_curves(tmp_path: Path) -> None:
     "changes",
     [
         {"accumulate_batches": 2},
-        {"gradient_clipping": GradientClippingConfig(by="norm", limit=0.1)},
+        {"gradient_clipping": CLIPPING},
         {"l1": 0.001, "l2": 0.001},
     ],
     ids=str,
@@ -67,3 +70,15 @@ def test_the_steepest_descent_of_a_known_curve_is_found() -> None:
     assert lr_find.suggestion(lrs, [1.0] * 50) is None
     assert lr_find.suggestion(lrs, [float(n) for n in range(50)]) is None
     assert lr_find.suggestion([], []) is None
+
+
+def test_what_is_frozen_stays_and_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clipped: list[int] = []
+
+    def clip(parameters: Any, _config: Any) -> torch.Tensor:
+        clipped.append(sum(p.grad is not None for p in parameters))
+        return torch.zeros(())
+
+    monkeypatch.setattr(lr_find.clipping, "clip", clip)
+    ranged(tmp_path, fine_tune=FineTuneConfig(freeze="body"), gradient_clipping=CLIPPING)
+    assert set(clipped) == {2}  # the head's weight and bias

@@ -27,3 +27,11 @@ def test_penalties_are_sums_over_weights_and_free_biases() -> None:
 
 def test_no_penalty_costs_nothing() -> None:
     assert penalties.penalty(nn.Linear(2, 2), 0.0, 0.0) is None
+
+
+def test_where_only_vectors_learn_nothing_is_penalised() -> None:
+    network = nn.Sequential(nn.Linear(2, 2))
+    network[0].weight.requires_grad_(False)
+    value = penalties.penalty(network, l1=0.0, l2=0.1)
+    assert value is not None
+    assert float(value()) == 0.0

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from convoy.errors import ConfigError, ResourceError
+from convoy.config.optimizer import SgdConfig
+from convoy.errors import ConfigError, IntegrityError, ResourceError
 from convoy.io import read_json, sha256_tree
 from convoy.training import checkpoints, exactness
+from convoy.training.interruption import Interruption
 from convoy.training.journal import read
 from convoy.training.learner import Learner
 from convoy.training.resume import Position, recover
 from tests.stages.test_train import Killed, Run, run  # noqa: F401  # a fixture
+from tests.training import fitting
 
 STEPS = 4  # of an epoch
 
@@ -189,3 +192,19 @@ def test_an_unknown_way_to_resume_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv(exactness.RESUME, "maybe")
     with pytest.raises(ConfigError, match="none of exact, inexact, restart"):
         exactness.mode()
+
+
+def test_weights_that_are_infinite_get_into_no_checkpoint(tmp_path: Path) -> None:
+    """The loss of the step that ruined them was finite; a resumed training could only fail again."""
+    with pytest.raises(IntegrityError, match="weights' norm is not finite"):
+        fitting.run(tmp_path, optimizer=SgdConfig(name="sgd", lr=1e38), checkpoint_minutes=0.0)
+    assert not list(tmp_path.rglob("last.ckpt"))
+
+
+def test_a_signal_to_another_rank_does_not_hide_ones_own() -> None:
+    interruption = Interruption()
+    interruption.hear(15)
+    for other in (0, 2):
+        interruption.hear(other)
+    assert interruption.number == 15
+    assert interruption.seconds < 5

@@ -9,6 +9,7 @@ from convoy.ending import heard
 from convoy.pipeline.repro import FLOW_PID
 
 _SECONDS = 1.0
+_GRACE_SECONDS = 30.0  # for a step, or a validation, and the checkpoint behind it
 
 
 def end_with_callers() -> None:
@@ -46,7 +47,8 @@ def _watch(callers: list[tuple[int, float]]) -> None:
             except psutil.NoSuchProcess:
                 gone = True
             if gone:
-                if not heard.is_set():  # else it ends already, perhaps behind a checkpoint
-                    os.kill(os.getpid(), signal.SIGTERM)
+                if heard.is_set():  # it ends already, perhaps behind a checkpoint
+                    time.sleep(_GRACE_SECONDS)
+                os.kill(os.getpid(), signal.SIGTERM)
                 return
         time.sleep(_SECONDS)

@@ -69,6 +69,7 @@ def supply(
         ResourceError: an input is nowhere.
         IntegrityError: an object of the cache or the remote was altered.
     """
+    _bring_weights(root, tree)
     return [
         _supply(root, tree, path, wanted, say)
         for path, wanted in sorted(_wanted(tree.project, lock).items())
@@ -76,16 +77,28 @@ def supply(
     ]
 
 
+def _bring_weights(root: Path, tree: Worktree) -> None:
+    """A file of pretrained weights that git does not hold; the train stage compares it with model.sha256."""
+    named = str((provenance.read_yaml(tree.project / PARAMS).get("model") or {}).get("weights") or "hub")
+    target = tree.project / named
+    if named == "hub" or named.startswith("package:") or target.exists():
+        return
+    if not target.resolve().is_relative_to(tree.scratch) or not (root / named).is_file():
+        raise ResourceError(
+            f"the weights {named} that training began with are not in the commit, nor in this clone",
+            where=str(root / named),
+            fix="put the file there, below the project (`dvc pull` where DVC tracks it)",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(root / named, target)
+
+
 def _wanted(project: Path, lock: Mapping[str, object] | None) -> dict[str, str]:
     """Path -> recorded digest of the inputs of the stages: the lock's, else a .dvc file's, else unknown."""
     wanted = dict(books.inputs(books.lock_records(lock or {})))
-    params = provenance.read_yaml(project / PARAMS)
-    configured = params.get("data", {}).get("path")
+    configured = provenance.read_yaml(project / PARAMS).get("data", {}).get("path")
     if configured:
         wanted.setdefault(str(configured), "")
-    weights = (params.get("model") or {}).get("weights")
-    if weights and weights != "hub" and not str(weights).startswith("package:"):
-        wanted.setdefault(str(weights), "")  # model.sha256 guards the bytes
     tracked = books.data_records(project)
     for path, digest in list(wanted.items()):
         for record in tracked:

@@ -192,11 +192,13 @@ class _Job:
         ConfigError: batch normalisation finds one value where it needs a spread.
         """
         spec = self.preprocessor["spec"]
-        tried = network.build(self.model, self.preprocessor, pretrained=False).train()
+        tried = self.blank().train()
         try:
             with torch.no_grad():
                 tried(torch.zeros((1, spec["height"], spec["width"], spec["channels"]), dtype=torch.uint8))
-        except ValueError:
+        except ValueError as error:
+            if "per channel" not in str(error):
+                raise
             samples = sum(len(store) for store in self.stores)
             raise ConfigError(
                 f"some batches of {samples} samples leave a process one picture, from which batch "
@@ -220,6 +222,10 @@ class _Job:
     def build(self) -> network.Network:
         return network.build(self.model, self.preprocessor)
 
+    def blank(self) -> network.Network:
+        """A network to try and to measure, for which no pretrained weights are read."""
+        return network.build(self.model, self.preprocessor, pretrained=False)
+
     def fit(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> Fitted:
         """Train here, or in the ranks that are asked for."""
         if not prepare(checkpoints, journal).finished:
@@ -231,7 +237,7 @@ class _Job:
 
     def launch(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> None:
         """Train in this node's ranks."""
-        if device.type == "cpu" and any(isinstance(part, _BatchNorm) for part in self.build().modules()):
+        if device.type == "cpu" and any(isinstance(part, _BatchNorm) for part in self.blank().modules()):
             say(
                 "batch normalisation takes its statistics from each process's rows; on GPUs it takes them all"
             )
@@ -271,14 +277,14 @@ def _choose(job: _Job, device: torch.device, cache: Path, earlier: dict[str, Any
     name, layout = config.precision, config.memory_format
     if same and name == "auto" and layout in ("auto", earlier["memory_format"]):
         name, layout = earlier["precision"], earlier["memory_format"]
-    chosen = precision.choose(job.build, job.shape, device, cache, name, layout)
+    chosen = precision.choose(job.blank, job.shape, device, cache, name, layout)
     wanted = config.compile
     if wanted == "auto" and config.distributed.nodes > 1:
         wanted = "off"  # the nodes must not measure differently
     compiled, why = (
         (bool(earlier["compile"]), "as before")
         if same and wanted == "auto"
-        else compiling.choose(wanted, job.build, chosen, job.shape, job.steps, device, cache)
+        else compiling.choose(wanted, job.blank, chosen, job.shape, job.steps, device, cache)
     )
     speeds = ", ".join(f"{each} {speed:,.0f}" for each, speed in (chosen.img_per_s or {}).items())
     say(

@@ -3,8 +3,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from convoy.data.labels import audit as module
+from convoy.data.labels import crossval
 from convoy.data.labels.audit import audit
 from tests.data.labels.toys import CLASSES, flipped, stripes, table, truth
 
@@ -124,6 +126,30 @@ def test_a_second_audit_of_the_same_labels_opens_no_thumbnail(thumbs: Thumbs, tm
         assert thumbs.asked == asked + 1
     audit(samples, CLASSES, thumbs, cache=tmp_path, looks="other thumbnails")
     assert thumbs.asked == 5
+
+
+def test_what_other_code_found_is_not_taken(
+    thumbs: Thumbs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = table(flipped(truth(150), WRONG))
+    audit(samples, CLASSES, thumbs, cache=tmp_path)
+    changed = tmp_path / "crossval.py"
+    changed.write_bytes(Path(str(crossval.__file__)).read_bytes() + b"#")
+    module._method.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(crossval, "__file__", str(changed))
+        audit(samples, CLASSES, thumbs, cache=tmp_path)
+    module._method.cache_clear()
+    assert thumbs.asked == 2
+
+
+def test_the_number_of_threads_changes_no_bit(thumbs: Thumbs) -> None:
+    samples = table(flipped(truth(150), WRONG))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(audit(samples, CLASSES, thumbs).table)
+    pd.testing.assert_frame_equal(*found, check_exact=True)
 
 
 def test_a_damaged_cache_is_passed_over(thumbs: Thumbs, tmp_path: Path) -> None:
