@@ -28,7 +28,7 @@ from convoy.config.schema import Config
 from convoy.data import fetch
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
-from convoy.pipeline import abandoned, dag, summary
+from convoy.pipeline import abandoned, dag, lease, summary
 from convoy.pipeline.fresh import standing as standing_of
 from convoy.pipeline.progress import EpochArtifact
 from convoy.pipeline.repro import Outcome, end_all, ending, repro
@@ -103,6 +103,11 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
     """
     environment.apply(ROOT)
     os.chdir(ROOT)
+    with lease.project(ROOT, "convoy run", say=get_run_logger().info):
+        return _conducted(checked, fresh)
+
+
+def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
     config = load(ROOT / PARAMS)
     if not checked:
         from convoy.pipeline.preflight import preflight

@@ -4,7 +4,7 @@ import inspect
 import pytest
 
 from convoy import errors
-from convoy.cli.explain import explain
+from convoy.cli.system_errors import as_convoy
 
 
 def test_every_error_has_the_exit_code_that_the_docstring_promises() -> None:
@@ -35,10 +35,10 @@ def test_an_error_is_one_block_with_what_where_and_how_to_fix() -> None:
     ],
 )
 def test_errors_of_the_system_are_explained(number: int, kind: type[errors.ConvoyError]) -> None:
-    explained = explain(OSError(number, "reason", "some/file"))
+    explained = as_convoy(OSError(number, "reason", "some/file"))
     assert isinstance(explained, kind)
     assert explained.where == "some/file"
 
 
 def test_an_unknown_error_of_the_system_is_left_alone() -> None:
-    assert explain(OSError(errno.EBADF, "reason")) is None
+    assert as_convoy(OSError(errno.EBADF, "reason")) is None

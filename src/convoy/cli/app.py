@@ -24,7 +24,7 @@ from convoy.cli import (
     serve,
     stage,
 )
-from convoy.cli.explain import explain
+from convoy.cli.system_errors import as_convoy
 from convoy.ending import heard
 from convoy.errors import ConvoyError
 
@@ -72,7 +72,7 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except (ConvoyError, OSError) as error:
-        known = explain(error)
+        known = as_convoy(error)
         if known is None:
             raise
         _fail(known)

@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,22 +21,37 @@ if TYPE_CHECKING:
     from convoy.pipeline.fresh import Standing
 
 
-def run(allow_inexact_resume: resuming.Inexact = False, restart_training: resuming.Restart = False) -> None:
+def run(
+    allow_inexact_resume: resuming.Inexact = False,
+    restart_training: resuming.Restart = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="End with 5 where another run has the project.")
+    ] = False,
+) -> None:
     """Run the flow: every stage that is stale, then registration. Where nothing is left to do, say so.
 
     Uses the Prefect server that PREFECT_API_URL names, which then hears of every run, or a temporary one on
-    this machine.
+    this machine. One run at a time has the project: another one waits, and says for whom.
     """
     from convoy.config.load import load
-    from convoy.pipeline import abandoned
-    from convoy.pipeline import code as pinned
-    from convoy.pipeline.server import die_with_parent, temporary_server
+    from convoy.pipeline import lease
 
     root = environment.project_root()
     os.chdir(root)
     environment.apply(root)
     resuming.ask(allow_inexact_resume, restart_training)
-    config = load(PARAMS)
+    load(PARAMS)  # before it waits
+    with lease.project(root, "convoy run", wait=not no_wait, say=partial(typer.echo, err=True)):
+        code = _run(root, load(PARAMS))
+    raise typer.Exit(code if code >= 0 else 128 - code)
+
+
+def _run(root: Path, config: "Config") -> int:
+    """The flow's exit code, as `Popen` has it."""
+    from convoy.pipeline import abandoned, lease
+    from convoy.pipeline import code as pinned
+    from convoy.pipeline.server import die_with_parent, temporary_server
+
     _fetch(config)
     pinned.refresh(root, typer.echo)  # before anything asks what is stale
     flow = Path("flows/pipeline.py")
@@ -63,16 +78,16 @@ def run(allow_inexact_resume: resuming.Inexact = False, restart_training: resumi
             [sys.executable, str(flow), "--checked", *known],
             env={**os.environ, "PREFECT_API_URL": url},
             preexec_fn=die_with_parent(),  # no threads run yet
+            pass_fds=lease.descriptors(),
         )
         try:
             if not given:
                 abandoned.mark(url)  # while the flow's process imports
-            code = process.wait()
+            return process.wait()
         except SystemExit:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
-    raise typer.Exit(code if code >= 0 else 128 - code)
 
 
 def _fetch(config: "Config") -> None:

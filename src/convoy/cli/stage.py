@@ -27,7 +27,7 @@ def stage(
 ) -> None:
     """Run one stage on the artifacts of those before it (what dvc.yaml calls)."""
     from convoy import io
-    from convoy.cli.explain import explain
+    from convoy.cli.system_errors import as_convoy
     from convoy.pipeline.repro import failure_file
 
     if name not in STAGES:
@@ -41,7 +41,7 @@ def stage(
     try:
         _run(name, root)
     except (ConvoyError, OSError) as error:
-        known = explain(error)
+        known = as_convoy(error)
         if known is not None:
             io.write_json(failure, {"code": known.exit_code, "message": str(known)})
         raise
@@ -52,11 +52,12 @@ def _run(name: str, root: Path) -> None:
 
     from filelock import FileLock
 
-    from convoy.cli.watch import end_with_callers
+    from convoy.cli.watch import dvc_above, end_with_callers
     from convoy.config.load import load
-    from convoy.pipeline import code
+    from convoy.pipeline import code, lease
 
     end_with_callers()
+    lease.beside(root, *(dvc_above() or (os.getpid(), f"convoy stage {name}")))
     config = load(PARAMS)
     code.check(root, name)
     locks = STATE / "locks"
@@ -87,7 +88,10 @@ def _train(main: Callable[..., None], config: "Config") -> None:
         nothing = subprocess.DEVNULL
         subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
-    main(config, watch)
+    from convoy.pipeline import gpus
+
+    with gpus.leased(gpus.wanted(config.train), "convoy stage train", typer.echo):
+        main(config, watch)
 
 
 def _mirror_evaluation(root: Path, config: "Config") -> None:

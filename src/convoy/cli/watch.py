@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from typing import Any
 
 from convoy.ending import heard
 from convoy.pipeline.repro import FLOW_PID
@@ -19,6 +20,16 @@ def end_with_callers() -> None:
         threading.Thread(target=_watch, args=(callers,), name="watch-callers", daemon=True).start()
 
 
+def dvc_above() -> tuple[int, str] | None:
+    """Number and command of the DVC process that started this one; None where a person did."""
+    above = _up_to_dvc()
+    if not above:
+        return None
+    words = above[-1].cmdline()
+    first = next(n for n, word in enumerate(words) if word.endswith("dvc"))
+    return above[-1].pid, " ".join(["dvc", *words[first + 1 :]])
+
+
 def _callers() -> list[tuple[int, float]]:
     """(pid, start time) of the flow, and of the processes above this one up to DVC's."""
     import psutil
@@ -27,13 +38,19 @@ def _callers() -> list[tuple[int, float]]:
     flow = os.environ.get(FLOW_PID)
     if flow and psutil.pid_exists(int(flow)):
         found.append(psutil.Process(int(flow)))
+    return [(process.pid, process.create_time()) for process in [*found, *_up_to_dvc()]]
+
+
+def _up_to_dvc() -> list[Any]:
+    """The processes above this one, the nearest first, up to DVC's; none where it is not among them."""
+    import psutil
+
     above = []
     for process in psutil.Process().parents():
         above.append(process)
         if any(part.endswith("dvc") for part in process.cmdline()[:4]):
-            found += above
-            break
-    return [(process.pid, process.create_time()) for process in found]
+            return above
+    return []
 
 
 def _watch(callers: list[tuple[int, float]]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from convoy.io import read_json
 from convoy.layout import STATE
-from convoy.pipeline import hashing
+from convoy.pipeline import hashing, lease
 
 FLOW_PID = "CONVOY_FLOW_PID"  # a stage ends itself when this process is gone
 _GRACE_SECONDS = 15.0
@@ -84,6 +84,7 @@ def repro(
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
+        pass_fds=lease.descriptors(),
     )
     _running.add(process)
     if _ended.is_set():  # while it was started

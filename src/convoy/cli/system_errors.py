@@ -6,7 +6,7 @@ from pathlib import Path
 from convoy.errors import ConvoyError, DataError, ResourceError
 
 
-def explain(error: ConvoyError | OSError) -> ConvoyError | None:
+def as_convoy(error: ConvoyError | OSError) -> ConvoyError | None:
     """What a user can do about an error; None where that is not known."""
     if isinstance(error, ConvoyError):
         return error
