@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from convoy import standing
 from convoy.errors import ConfigError
 from convoy.layout import PARAMS, STATE
 
@@ -56,9 +57,18 @@ def variables(root: Path) -> dict[str, str]:
     }
 
 
+def of_stack(root: Path) -> dict[str, str]:
+    """Where the servers of the project's standing stack are; nothing where `convoy up` does not run."""
+    found = standing.find(root)
+    return {"MLFLOW_TRACKING_URI": found.mlflow, "PREFECT_API_URL": found.prefect} if found else {}
+
+
 def apply(root: Path) -> None:
-    """Set the variables in this process; those already set stay as they are."""
-    for name, value in variables(root).items():
+    """Set the variables in this process; those already set stay as they are.
+
+    Where a stack stands for the project, its servers are the project's.
+    """
+    for name, value in {**variables(root), **of_stack(root)}.items():
         os.environ.setdefault(name, value)
     state_dir(root).mkdir(exist_ok=True)
 
