@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from prefect import flow, get_run_logger, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.flows import Flow
 from prefect.runtime import task_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -28,6 +29,7 @@ from convoy.config.schema import Config
 from convoy.data import fetch
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
+from convoy.notify import runs as told
 from convoy.pipeline import abandoned, dag, lease, summary
 from convoy.pipeline.fresh import standing as standing_of
 from convoy.pipeline.progress import EpochArtifact
@@ -88,8 +90,23 @@ def register(config: Config) -> summary.Result:
     return summary.conclude(ROOT, config)
 
 
+def _tell_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    del flow
+    error = state.result(raise_on_failure=False) if state.is_failed() else None
+    if error is not None or flow_run.deployment_id:  # a crash that nobody watches, not a person's Ctrl-C
+        told.failed(ROOT, str(error or state.message or ""), link=_link(flow_run), command="convoy explain")
+
+
+def _link(run: FlowRun) -> str:
+    """To the run in Prefect's UI, where a standing server has one."""
+    api = os.environ.get("PREFECT_API_URL", "")
+    return f"{api.removesuffix('/api')}/runs/flow-run/{run.id}" if run.deployment_id and api else ""
+
+
 @flow(
     name="convoy",
+    on_failure=[_tell_failure],
+    on_crashed=[_tell_failure],
     task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # Prefect's own generic
     validate_parameters=False,
     persist_result=False,
@@ -125,6 +142,11 @@ def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
         raise
     result = register.submit(config).result()
     create_markdown_artifact(key="result", markdown=result.markdown, description="What this run made")
+    made = result.receipt
+    told.ended(
+        ROOT, model=made.name, version=made.version, status=made.status, new=made.new,
+        reason=made.verdict["reason"], link=result.link, fix=made.verdict.get("fix") or "",
+    )  # fmt: skip
     return result
 
 

@@ -16,6 +16,8 @@ from convoy.cli import (
     init,
     lr_find,
     model,
+    monitor,
+    notify,
     predict,
     proof,
     registry,
@@ -53,6 +55,8 @@ app.command("predict")(predict.predict)
 app.command("reproduce")(proof.reproduce)
 app.command("verify")(proof.verify)
 app.command("serve")(serve.serve)
+app.add_typer(monitor.app, name="monitor")
+app.add_typer(notify.app, name="notify")
 
 _debug = False
 

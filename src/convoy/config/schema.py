@@ -7,6 +7,8 @@ from convoy.config.augment import AugmentConfig
 from convoy.config.data import DataConfig, PrepareConfig, SplitConfig, ValidateConfig
 from convoy.config.evaluate import EvaluateConfig
 from convoy.config.model import ModelConfig, pretrained
+from convoy.config.monitor import MonitorConfig
+from convoy.config.notify import NotifyConfig
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import FlowConfig, RegisterConfig, TrackingConfig
 from convoy.config.train import TrainConfig
@@ -25,6 +27,8 @@ class Config(Section):
     registration: RegisterConfig = Field(alias="register")  # and classes a method `register`
     tracking: TrackingConfig
     flow: FlowConfig
+    notify: NotifyConfig = NotifyConfig()
+    monitor: MonitorConfig = MonitorConfig()
 
     @field_validator("objective")
     @classmethod
