@@ -95,7 +95,9 @@ def test_a_verdict_that_may_change_is_judged_again(project: Project) -> None:
 
 
 def unsent(root: Path) -> None:
-    shutil.copytree(root / layout.STATE / "runs/key-of-good", root / layout.STATE / "runs/key-of-another")
+    another = root / layout.STATE / "runs/key-of-another"
+    shutil.copytree(root / layout.STATE / "runs/key-of-good", another)
+    (another / "sent.json").unlink()
 
 
 @pytest.mark.parametrize(

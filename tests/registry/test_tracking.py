@@ -8,7 +8,7 @@ import pytest
 
 from convoy import layout
 from convoy.errors import DataError, ResourceError
-from convoy.registry import runs, tracking
+from convoy.registry import outbox, runs, tracking
 from convoy.training.journal import Journal, read
 from tests.registry.fixtures import Project, journal_events
 
@@ -116,23 +116,109 @@ def test_dvcs_digest_of_the_raw_data_is_a_data_set_of_the_run(project: Project) 
     }
 
 
-def test_trainings_that_ended_while_the_server_was_away_are_sent_too(project: Project) -> None:
-    journal = Journal(project.root / ".convoy" / "runs" / "k9" / "journal.jsonl")
-    journal.append("start", key="k9", name="lost", params={}, datasets=[])
+def _journal(project: Project, key: str, *, ended: str | None = "FAILED") -> Journal:
+    """Of another training than the one whose artifacts are here."""
+    journal = Journal(project.root / ".convoy" / "runs" / key / "journal.jsonl")
+    journal.append("start", key=key, name=f"run {key}", params={}, datasets=[])
     journal.append("metrics", step=0, values={"val_loss": 2.0})
-    journal.append("end", status="FAILED", reason="full disk")
-    open_ = Journal(project.root / ".convoy" / "runs" / "k8" / "journal.jsonl")
-    open_.append("start", key="k8", name="still running", params={}, datasets=[])
-    _sync(project)
-    client = project.client
-    experiment = runs.experiment_id(client, project.root, "toy")
-    lost = runs.find(client, experiment, "k9")
-    assert lost is not None
+    if ended:
+        journal.append("end", status=ended, reason="")
+    return journal
+
+
+def _find(project: Project, key: str) -> Any:
+    return runs.find(project.client, runs.experiment_id(project.client, project.root, "toy"), key)
+
+
+def test_trainings_that_ended_while_the_server_was_away_are_sent_too(project: Project) -> None:
+    _journal(project, "k9")
+    with _journal(project, "k8", ended=None).writing():  # that training goes on
+        _sync(project)
+        assert _find(project, "k8") is None
+    lost = _find(project, "k9")
     assert lost.info.status == "FAILED"
-    assert runs.find(client, experiment, "k8") is None
-    client.delete_run(lost.info.run_id)
+    assert _history(project, lost, "val_loss") == [(0, 2.0)]
+    project.client.delete_run(lost.info.run_id)
+    for path in outbox.journals(project.root):
+        path.with_name("sent.json").unlink(missing_ok=True)
     _sync(project)
-    assert runs.find(client, experiment, "k9") is None  # what somebody deleted does not come back
+    assert _find(project, "k9") is None  # what somebody deleted does not come back
+
+
+def test_a_training_that_was_killed_without_a_word_is_sent_as_killed(project: Project) -> None:
+    journal = _journal(project, "k9", ended=None)
+    with journal.path.open("a") as handle:
+        handle.write('{"event": "metr')  # where the kill found it
+    _sync(project)
+    run = _find(project, "k9")
+    assert run.info.status == "KILLED"
+    assert run.info.end_time == runs.milliseconds(journal.events()[1]["t"])
+    assert _history(project, run, "val_loss") == [(0, 2.0)]
+    assert [event["event"] for event in journal.events()] == ["start", "metrics", "end"]
+
+
+def test_what_a_mirror_sent_a_part_of_is_completed_once(project: Project) -> None:
+    journal = _journal(project, "k9", ended=None)
+    start, first = journal.events()
+    run_id = runs.find_or_create(project.client, project.root, "toy", start)
+    runs.MetricSender(project.client, run_id).send([first])
+    journal.append("metrics", step=1, values={"val_loss": 1.0})
+    journal.append("end", status="FINISHED", reason="")
+    for _ in range(2):
+        _sync(project)
+        run = _find(project, "k9")
+        assert (run.info.run_id, run.info.status) == (run_id, "FINISHED")
+        assert _history(project, run, "val_loss") == [(0, 2.0), (1, 1.0)]
+
+
+def test_a_replayed_run_tells_of_the_commit_and_the_experiment_of_its_own_day(project: Project) -> None:
+    journal = _journal(project, "k9")
+    then = outbox.record_origin(journal.path, project.root, "another experiment")
+    (project.root / "later.txt").write_text("")
+    project.commit()
+    sent = tracking.send_waiting(project.root, project.config)
+    run = project.client.get_run(sent[0])
+    assert run.data.tags["mlflow.source.git.commit"] == then.tags["mlflow.source.git.commit"]
+    assert run.data.tags["mlflow.source.git.commit"] != runs.origin_tags(project.root)["convoy.commit"]
+    assert "convoy.replayed" not in run.data.tags
+    assert project.client.get_experiment(run.info.experiment_id).name == "another experiment"
+
+
+def test_an_evaluation_that_found_no_server_is_sent_although_another_training_came_after(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for event in (*journal_events("good"), {"event": "end", "status": "FINISHED", "reason": ""}):
+        Journal(project.root / ".convoy/runs/key-of-good/journal.jsonl").append(**event)
+    outbox.keep_evaluation(project.root)
+    project.use("poor")
+    _sync(project)
+    run = _find(project, "key-of-good")
+    assert run.data.metrics["test_accuracy"] == 1.0
+    names = {a.path for a in project.client.list_artifacts(run.info.run_id, "evaluation")}
+    assert {"evaluation/metrics.json", "evaluation/predictions.parquet"} <= names
+    assert project.client.list_artifacts(run.info.run_id, "config")
+    assert not list((project.root / ".convoy/runs").glob("*/unsent"))
+
+
+def test_what_was_sent_is_not_looked_at_again_unless_everything_is_asked_for(project: Project) -> None:
+    _journal(project, "k9")
+    assert len(tracking.send_waiting(project.root, project.config)) == 1
+    assert tracking.send_waiting(project.root, project.config) == []
+    run = _find(project, "k9")
+    assert tracking.send_waiting(project.root, project.config, everything=True) == [run.info.run_id]
+    assert _history(project, _find(project, "k9"), "val_loss") == [(0, 2.0)]
+
+
+def test_the_same_store_under_another_address_is_recognised(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = _journal(project, "k9")
+    tracking.send_waiting(project.root, project.config)
+    other = "sqlite:////" + str(project.root / ".convoy/mlflow/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    assert not outbox.is_sent(journal.path, other)
+    assert tracking.send_waiting(project.root, project.config) == []
+    assert outbox.is_sent(journal.path, other)
 
 
 def test_nothing_trained_is_nothing_to_sync(project: Project) -> None:

@@ -101,3 +101,23 @@ def test_any_flipped_byte_and_any_cut_is_noticed(tmp_path: Path) -> None:
 def test_a_sealed_checkpoint_is_one_that_torch_reads(tmp_path: Path) -> None:
     save(tmp_path, (4, 4))
     assert torch.load(checkpoints.last_path(tmp_path), weights_only=True)["epoch"] == 4
+
+
+def test_what_a_checkpoint_relies_on_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    there: list[bool] = []
+    io = BackgroundCheckpointIO(ahead=lambda: there.append(checkpoints.last_path(tmp_path).exists()))
+    io.save_checkpoint(checkpoint(0, 0), checkpoints.last_path(tmp_path))
+    io.save_checkpoint(checkpoint(1, 1), checkpoints.last_path(tmp_path))
+    io.teardown()
+    assert there == [False, True]
+
+
+def test_what_a_checkpoint_relies_on_being_lost_there_is_no_checkpoint(tmp_path: Path) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    io = BackgroundCheckpointIO(ahead=full)
+    io.save_checkpoint(checkpoint(0, 0), checkpoints.last_path(tmp_path))
+    with pytest.raises(OSError, match="No space left"):
+        io.teardown()
+    assert list(tmp_path.iterdir()) == []

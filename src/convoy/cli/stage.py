@@ -1,17 +1,17 @@
 """`convoy stage`: one stage, as dvc.yaml calls it, with what surrounds it: checks, locks, the mirror."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convoy import environment
-from convoy.cli import resuming
-from convoy.errors import ConfigError, ConvoyError, ResourceError
+from convoy.cli import mirroring, resuming
+from convoy.errors import ConfigError, ConvoyError
 from convoy.layout import PARAMS, STATE
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def stage(
     except (ConvoyError, OSError) as error:
         known = as_convoy(error)
         if known is not None:
-            io.write_json(failure, {"code": known.exit_code, "message": str(known)})
+            with suppress(OSError):  # on a full disk the output alone tells: `repro` reads it
+                io.write_json(failure, {"code": known.exit_code, "message": str(known)})
         raise
 
 
@@ -77,28 +78,22 @@ def _run(name: str, root: Path) -> None:
 
 
 def _train(main: Callable[..., None], config: "Config") -> None:
-    """Train with the MLflow mirror beside it: a process of its own, which training never waits for.
-
-    The mirror outlives the training by as long as it takes to tell how that ended.
-    """
-
-    def watch(journal: Path) -> None:
-        command = [sys.executable, "-m", "convoy.registry.mirror", str(journal), "--parent", str(os.getpid()),
-                   "--experiment", config.tracking.experiment]  # fmt: skip
-        nothing = subprocess.DEVNULL
-        subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
-
+    """Train with the MLflow mirror beside it, which training never waits for."""
     from convoy.pipeline import gpus
 
     with gpus.leased(gpus.wanted(config.train), "convoy stage train", typer.echo):
-        main(config, watch)
+        main(config, partial(mirroring.beside, experiment=config.tracking.experiment))
 
 
 def _mirror_evaluation(root: Path, config: "Config") -> None:
     """The stage has done its work whether or not the tracking server answers."""
-    from convoy.registry import tracking
+    from convoy.registry import outbox, tracking
 
     try:
         tracking.sync(root, config)
-    except ResourceError as error:
+    except Exception as error:  # noqa: BLE001  # whatever MLflow makes of a server in trouble
         typer.echo(f"{error}\n  `convoy track sync` sends the results later", err=True)
+        try:
+            outbox.keep_evaluation(root)
+        except OSError as full:
+            typer.echo(f"  they could not be put aside, so before the next training: {full}", err=True)

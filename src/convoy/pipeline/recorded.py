@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from convoy.bundle import contents
-from convoy.environment import state_dir
 from convoy.errors import IntegrityError
 from convoy.io import read_json, sha256_tree
 from convoy.layout import BUNDLE, EVALUATE, TRAIN
 from convoy.pipeline import summary
-from convoy.registry import ledger, promotion, runs, tracking, versions
+from convoy.registry import ledger, outbox, promotion, runs, tracking, versions
 from convoy.registry.client import connect, database_file, reached, tracking_uri
 from convoy.registry.register import Receipt
 from convoy.registry.shortcut import SCHEMAS
-from convoy.training import journal
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
@@ -122,18 +120,8 @@ def _mirrored(
     for key, run_id, name, status, stage in connection.execute(_KEYS, wanted):
         by_key.setdefault(key, []).append(_Run(run_id, name, status, stage == "active"))
     active = [run for run in by_key.get(training["key"], []) if run.active]
-    if len(active) != 1 or active[0].status != "FINISHED" or _unsent(root, by_key.keys()):
+    if len(active) != 1 or active[0].status != "FINISHED" or any(outbox.waiting(root, tracking_uri(root))):
         return None
     evaluation = {"run": active[0].id, "tag": tracking.EVALUATION_TAG}
     sent = connection.execute(_RUN_TAG, evaluation).fetchone()
     return active[0] if sent == (sha256_tree(root / EVALUATE),) else None
-
-
-def _unsent(root: Path, known: Container[str]) -> bool:
-    """Whether a journal of a training that ended has no run."""
-    for path in (state_dir(root) / "runs").glob("*/journal.jsonl"):
-        if path.parent.name not in known:
-            events = list(journal.read(path))
-            if events and events[-1]["event"] == "end":
-                return True
-    return False

@@ -24,6 +24,10 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _POLL_SECONDS = 0.01  # between two looks at a lock that another process holds
+_ANSWER_SECONDS = (
+    10.0  # for a server to say that it is there: one that hangs keeps a connection open for ever
+)
+_BUSY_SECONDS = 90.0  # for another program to let go of a SQLite database
 
 
 def tracking_uri(root: Path | None) -> str:
@@ -178,14 +182,30 @@ def artifact_root(database: Path) -> str:
 
 
 def _probe(uri: str) -> None:
-    """Open a database once before MLflow does, which would try for two minutes and warn all the while."""
+    """Reach the server or database before MLflow does, which would try for minutes and warn all the while.
+
+    A SQLite database that another program holds is waited for: MLflow itself gives up after 20 s, amid what
+    it does.
+    """
     database = database_file(uri)
     if database is not None:
         if not database.exists():
             _create(database)
-        with closing(sqlite3.connect(database)) as connection:
-            connection.execute("PRAGMA schema_version")
-    elif not uri.startswith(("http://", "https://")):
+        with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # which may still be read
+                    raise
+    elif uri.startswith(("http://", "https://")):
+        from mlflow.utils import credentials, rest_utils
+
+        how: dict[str, Any] = {"timeout": _ANSWER_SECONDS, "max_retries": 0, "raise_on_status": False}
+        ask: Any = rest_utils.http_request  # MLflow is half typed
+        login: Any = credentials.get_default_host_creds
+        ask(login(uri), "/health", "GET", **how)  # any answer will do: a proxy may not know the path
+    else:
         import sqlalchemy
 
         engine = sqlalchemy.create_engine(uri)

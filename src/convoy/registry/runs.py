@@ -19,6 +19,7 @@ KEY_TAG = "convoy.key"
 # MLflow's limits on one batch and on one value; a metric batch also stays far below its 1 MB.
 MAX_PARAMS, MAX_METRICS = 100, 1000
 MAX_PARAM_VALUE, MAX_TAG_VALUE, MAX_DIGEST = 6000, 5000, 36
+_IDS_A_QUERY = 100
 
 Item = TypeVar("Item")
 
@@ -55,10 +56,50 @@ def is_active(client: Any, run_id: str | None) -> bool:
         raise
 
 
+def was_deleted(client: Any, root: Path, experiment_name: str, key: str) -> bool:
+    """Whether somebody deleted the run of a training key in the UI, and there is no other."""
+    from mlflow.entities import ViewType
+
+    found = client.search_runs(
+        [experiment_id(client, root, experiment_name)],
+        f"tags.`{KEY_TAG}` = '{key}'",
+        run_view_type=ViewType.ALL,
+    )
+    return bool(found) and all(run.info.lifecycle_stage == "deleted" for run in found)
+
+
+def existing(client: Any, run_ids: Iterable[str]) -> set[str]:
+    """Which of these a store has, those that were deleted in the UI among them."""
+    from mlflow.entities import ViewType
+
+    wanted = sorted(each for each in run_ids if each)
+    found: set[str] = set()
+    experiments = (
+        [e.experiment_id for e in client.search_experiments(view_type=ViewType.ALL)] if wanted else []
+    )
+    for some in batches(wanted, _IDS_A_QUERY):
+        listed = ", ".join(f"'{each}'" for each in some)
+        query = f"attributes.run_id IN ({listed})"
+        page = client.search_runs(experiments, query, run_view_type=ViewType.ALL, max_results=len(some))
+        found.update(run.info.run_id for run in page)
+    return found
+
+
 def find_or_create(
-    client: Any, root: Path, experiment_name: str, start: Mapping[str, Any], *, replayed: bool = False
+    client: Any,
+    root: Path,
+    experiment_name: str,
+    start: Mapping[str, Any],
+    *,
+    origin: Mapping[str, str] | None = None,
+    replayed: bool = False,
 ) -> str:
-    """The id of the run of a journal's `start` event; it has all parameters, tags and data sets then."""
+    """The id of the run of a journal's `start` event; it has all parameters, tags and data sets then.
+
+    Args:
+        origin: tags of where the training was made (default: here and now).
+        replayed: the training is none of this moment, and no record of its origin was kept.
+    """
     with lock(root, "mlflow"):
         experiment = experiment_id(client, root, experiment_name)
         run = find(client, experiment, start["key"])
@@ -67,7 +108,14 @@ def find_or_create(
                 experiment,
                 start_time=milliseconds(start.get("t", time.time())),
                 run_name=start.get("name") or start["key"][:12],
-                tags={**_first_tags(root, start), **({"convoy.replayed": "true"} if replayed else {})},
+                tags=_cut(
+                    {
+                        KEY_TAG: start["key"],
+                        **(origin if origin is not None else origin_tags(root)),
+                        **start.get("tags", {}),
+                        **({"convoy.replayed": "true"} if replayed else {}),
+                    }
+                ),
             )
     run_id = str(run.info.run_id)
     add_params(client, run, start.get("params", {}))
@@ -171,19 +219,22 @@ def milliseconds(seconds: float) -> int:
     return math.floor(seconds * 1000)
 
 
-def _first_tags(root: Path, start: Mapping[str, Any]) -> dict[str, str]:
+def origin_tags(root: Path) -> dict[str, str]:
+    """Tags of where and by whom something is made: here and now."""
     made = provenance.collect(root)
     tags = {
-        KEY_TAG: start["key"],
         "mlflow.source.name": "convoy",
         "mlflow.source.type": "PROJECT",
         "mlflow.user": user(),
         **provenance.tags(made),
-        **{name: str(value) for name, value in start.get("tags", {}).items()},
     }
     if made["git"]["commit"]:
         tags["mlflow.source.git.commit"] = made["git"]["commit"]
-    return {name: value[:MAX_TAG_VALUE] for name, value in tags.items()}
+    return _cut(tags)
+
+
+def _cut(tags: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value)[:MAX_TAG_VALUE] for name, value in tags.items()}
 
 
 def user() -> str:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from convoy.environment import state_dir
 from convoy.errors import DataError
 from convoy.io import read_json, sha256_tree, write_text
 from convoy.layout import AUGMENT, EVALUATE, PARAMS, TRAIN
-from convoy.registry import note, runs
+from convoy.registry import note, outbox, runs
 from convoy.registry.client import connect, reached, tracking_uri
 from convoy.training import journal
 
@@ -26,7 +26,7 @@ _REPLAY_STEP_SECONDS = 0.001
 
 
 def sync(root: Path, config: "Config") -> str:
-    """Send whatever MLflow lacks of the trained and evaluated artifacts, and of journals that it never got.
+    """Send whatever MLflow lacks of the trained and evaluated artifacts, and of earlier trainings.
 
     Args:
         root: of the project.
@@ -48,18 +48,100 @@ def sync(root: Path, config: "Config") -> str:
     client = connect(root)
     experiment = config.tracking.experiment
     with reached(tracking_uri(root)):
-        _replay_others(client, root, experiment, training["key"])
+        _send_waiting(client, root, experiment, but=training["key"])
         run_id = _sync_training(client, root, experiment, training)
         run = client.get_run(run_id)
         runs.add_datasets(client, run, _raw_data(root, config.data.path))
         if (root / EVALUATE / "metrics.json").is_file():
             _sync_evaluation(client, root, config, run, training)
+            outbox.drop_evaluation(_live(root, training["key"]))
     return run_id
+
+
+def send_waiting(root: Path, config: "Config", *, everything: bool = False) -> list[str]:
+    """Send trainings that ended, or were killed, while the server was away; the ids of their runs.
+
+    Nothing is asked of the server where nothing waits.
+
+    Args:
+        everything: look at those, too, that were sent: the server may have lost them.
+
+    Raises:
+        ResourceError: the server cannot be reached; nothing is lost, call again.
+    """
+    uri = tracking_uri(root)
+    if not any(outbox.waiting(root, uri, everything=everything)):
+        return []
+    client = connect(root)
+    with reached(uri):
+        return _send_waiting(client, root, config.tracking.experiment, everything=everything)
+
+
+def _send_waiting(
+    client: Any, root: Path, experiment: str, *, but: str = "", everything: bool = False
+) -> list[str]:
+    """Args:
+    but: the key of a training that is left out.
+    """
+    uri = tracking_uri(root)
+    found = [p for p in outbox.waiting(root, uri, everything=everything) if p.parent.name != but]
+    if not everything:
+        _recognise(client, uri, found)
+        found = [p for p in found if not outbox.is_sent(p, uri) or outbox.kept_evaluation(p)]
+    sent = []
+    for path in found:
+        try:
+            with FileLock(path.with_suffix(".lock"), timeout=0):
+                closed = journal.Journal(path).close_abandoned()
+                run_id = _send(client, root, experiment, path) if closed else ""
+        except Timeout:  # a mirror is at it
+            continue
+        if run_id:
+            sent.append(run_id)
+    return sent
+
+
+def _recognise(client: Any, uri: str, paths: Sequence[Path]) -> None:
+    """Mark what the same store got under another address: a server in front of it, another port."""
+    elsewhere = {path: set(outbox.runs_that_have(path).values()) for path in paths}
+    there = runs.existing(client, set().union(*elsewhere.values()))
+    for path, ids in elsewhere.items():
+        for run_id in sorted(ids & there)[:1]:
+            outbox.mark_sent(path, uri, run_id)
+
+
+def _send(client: Any, root: Path, experiment: str, path: Path) -> str:
+    """Send one training that has ended, with the evaluation that was put aside; the id of its run.
+
+    What somebody deleted does not come back: empty then.
+    """
+    uri = tracking_uri(root)
+    events = list(journal.read(path))
+    origin = outbox.origin(path)
+    experiment = origin.experiment if origin else experiment
+    if runs.was_deleted(client, root, experiment, events[0]["key"]):
+        outbox.drop_evaluation(path)
+        outbox.mark_sent(path, uri, "")
+        return ""
+    run_id = _replay(client, root, experiment, events, origin, replayed=origin is None)
+    kept = outbox.kept_evaluation(path)
+    if kept is not None:
+        from convoy.config.load import load
+
+        training = read_json(kept / TRAIN / "training.json")
+        _sync_evaluation(client, kept, load(kept / PARAMS), client.get_run(run_id), training)
+        outbox.drop_evaluation(path)
+    outbox.mark_sent(path, uri, run_id)
+    return run_id
+
+
+def _live(root: Path, key: str) -> Path:
+    return state_dir(root) / "runs" / key / journal.NAME
 
 
 def _sync_training(client: Any, root: Path, experiment: str, training: Mapping[str, Any]) -> str:
     """Replay the live journal, or the stage's own where DVC restored the stage from its cache."""
-    live = state_dir(root) / "runs" / training["key"] / "journal.jsonl"
+    live = _live(root, training["key"])
     live.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(live.with_suffix(".lock"))
     try:
@@ -70,46 +152,25 @@ def _sync_training(client: Any, root: Path, experiment: str, training: Mapping[s
     with lock:
         restored = not _finished(live)
         if restored:
-            _restore(root / TRAIN / "journal.jsonl", live)
-        return _replay(client, root, experiment, list(journal.read(live)), replayed=restored)
-
-
-def _replay_others(client: Any, root: Path, experiment: str, current: str) -> None:
-    """Send journals of earlier trainings that ended while the server was away."""
-    known: set[str] | None = None
-    for path in sorted((state_dir(root) / "runs").glob("*/journal.jsonl")):
-        if path.parent.name == current:
-            continue
-        events = list(journal.read(path))
-        if not events or events[0]["event"] != "start" or events[-1]["event"] != "end":
-            continue
-        if known is None:
-            known = _known_keys(client, root, experiment)
-        if events[0]["key"] not in known:
-            _replay(client, root, experiment, events, replayed=True)
-
-
-def _known_keys(client: Any, root: Path, experiment: str) -> set[str]:
-    """Training keys that the experiment has; of deleted runs too, which must not come back."""
-    from mlflow.entities import ViewType
-
-    found: set[str] = set()
-    token = None
-    while True:
-        page = client.search_runs(
-            [runs.experiment_id(client, root, experiment)],
-            run_view_type=ViewType.ALL,
-            max_results=1000,
-            page_token=token,
+            _restore(root / TRAIN / journal.NAME, live)
+        run_id = _replay(
+            client, root, experiment, list(journal.read(live)), outbox.origin(live), replayed=restored
         )
-        found.update(run.data.tags.get(runs.KEY_TAG, "") for run in page)
-        token = page.token
-        if not token:
-            return found
+        outbox.mark_sent(live, tracking_uri(root), run_id)
+    return run_id
 
 
-def _replay(client: Any, root: Path, experiment: str, events: list[journal.Event], *, replayed: bool) -> str:
-    run_id = runs.find_or_create(client, root, experiment, events[0], replayed=replayed)
+def _replay(
+    client: Any,
+    root: Path,
+    experiment: str,
+    events: list[journal.Event],
+    origin: outbox.Origin | None,
+    *,
+    replayed: bool,
+) -> str:
+    tags = origin.tags if origin else None
+    run_id = runs.find_or_create(client, root, experiment, events[0], origin=tags, replayed=replayed)
     sent = runs.MetricSender(client, run_id).send(events)
     end = events[-1]
     run = client.get_run(run_id)

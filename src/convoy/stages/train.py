@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -108,17 +109,24 @@ def train(
     )
     facts = {**what, "train": config.model_dump(), **where}
     journal = Journal(state / "runs" / settled.key / "journal.jsonl")
-    _start(journal, settled.key, facts, job.preprocessor, resumable=settled.resumed)
-    watch(journal.path)
-    try:
-        fitted = job.fit(device, chosen, checkpoints, journal)
-    except BaseException as error:
-        killed = isinstance(error, SystemExit | KeyboardInterrupt)
-        journal.append("end", status="KILLED" if killed else "FAILED", reason=str(error).split("\n")[0])
-        raise
-    record = {**facts, "key": settled.key, "seed": config.seed, "inexact_resume": settled.inexact}
-    _write(out, fitted, record, job.preprocessor, journal)
-    journal.append("end", status="FINISHED", reason="")
+    with journal.writing():
+        _start(journal, settled.key, facts, job.preprocessor, resumable=settled.resumed)
+        watch(journal.path)
+        try:
+            fitted = job.fit(device, chosen, checkpoints, journal)
+        except BaseException as error:
+            killed = isinstance(error, SystemExit | KeyboardInterrupt)
+            with suppress(OSError):  # the disk may be what failed; the first error is the one to tell
+                journal.append(
+                    "end",
+                    synced=True,
+                    status="KILLED" if killed else "FAILED",
+                    reason=str(error).split("\n")[0],
+                )
+            raise
+        record = {**facts, "key": settled.key, "seed": config.seed, "inexact_resume": settled.inexact}
+        _write(out, fitted, record, job.preprocessor, journal)
+        journal.append("end", synced=True, status="FINISHED", reason="")
     _prune(state / "checkpoints", keep=checkpoints.name)
 
 
@@ -321,11 +329,12 @@ def _start(
     journal: Journal, key: str, facts: dict[str, Any], preprocessor: dict[str, Any], *, resumable: bool
 ) -> None:
     """Write the `start` event, unless a killed training of the same key is being taken up again."""
-    if resumable and journal.events():
+    if resumable and any(event["event"] == "start" for event in journal.events()):
         return
     journal.keep([])
     journal.append(
         "start",
+        synced=True,
         key=key,
         name=_name(facts, key),
         params=_params(facts, preprocessor),

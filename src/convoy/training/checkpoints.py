@@ -12,6 +12,7 @@ cannot be parted from the file, and `torch.load` reads the file as any other.
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -110,9 +111,14 @@ def best_epoch(checkpoint: dict[str, Any]) -> int:
 
 
 class BackgroundCheckpointIO(TorchCheckpointIO):
-    """Writes in a thread, one checkpoint at a time; reads with `weights_only`."""
+    """Writes in a thread, one checkpoint at a time; reads with `weights_only`.
 
-    def __init__(self) -> None:
+    Args:
+        ahead: puts on the disk what must be there before a checkpoint that relies on it.
+    """
+
+    def __init__(self, ahead: Callable[[], None] = lambda: None) -> None:
+        self._ahead = ahead
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
 
@@ -123,7 +129,7 @@ class BackgroundCheckpointIO(TorchCheckpointIO):
         self.finish()
         kept = apply_to_collection(checkpoint, Tensor, lambda value: value.detach().to("cpu", copy=True))
         is_best = best_epoch(checkpoint) == checkpoint["epoch"]
-        self._pending = self._writer.submit(_write, kept, Path(path), is_best)
+        self._pending = self._writer.submit(_write, kept, Path(path), is_best, self._ahead)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
@@ -147,7 +153,7 @@ class BackgroundCheckpointIO(TorchCheckpointIO):
             self._writer.shutdown()
 
 
-def _write(checkpoint: dict[str, Any], last: Path, is_best: bool) -> None:
+def _write(checkpoint: dict[str, Any], last: Path, is_best: bool, ahead: Callable[[], None]) -> None:
     content = BytesIO()
     torch.save(checkpoint, content)
     seal(content)
@@ -156,6 +162,7 @@ def _write(checkpoint: dict[str, Any], last: Path, is_best: bool) -> None:
             file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())  # before any name is given to it
+        ahead()
         if is_best:
             second_name(temporary, best_path(last.parent))
         if last.is_file():

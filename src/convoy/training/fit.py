@@ -174,10 +174,10 @@ def advance(
 
 
 def prepare(folder: Path, journal: Journal) -> Position:
-    """Find the checkpoint to go on from, and cut the journal back to the epochs that it holds."""
+    """Find the checkpoint to go on from, and make the journal tell of the epochs that it holds, no others."""
     folder.mkdir(parents=True, exist_ok=True)
     done = recover(folder, say)
-    journal.keep(e for e in journal.events() if e["event"] != "end" and e.get("step", -1) < done.epochs)
+    journal.keep([*(e for e in journal.events() if e["event"] == "start"), *done.history])
     return done
 
 
@@ -246,7 +246,10 @@ def _trainer(
             Saving(folder, config.checkpoint_minutes, interruption),
         ],
         # the ranks were started by us, whatever scheduler this runs under
-        plugins=[checkpoints.BackgroundCheckpointIO(), *([LightningEnvironment()] if ranks > 1 else [])],
+        plugins=[
+            checkpoints.BackgroundCheckpointIO(ahead=journal.sync),
+            *([LightningEnvironment()] if ranks > 1 else []),
+        ],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

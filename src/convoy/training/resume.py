@@ -1,12 +1,13 @@
 """Where an interrupted training goes on: at its last checkpoint that is whole."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convoy.errors import IntegrityError
-from convoy.training import checkpoints, saving
+from convoy.training import checkpoints, recorder, saving
+from convoy.training.journal import Event
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Position:
     steps: int = 0
     best_epoch: int = -1
     finished: bool = False
+    history: list[Event] = field(default_factory=list, compare=False)  # `metrics` of the whole epochs
 
 
 def recover(folder: Path, say: Callable[[str], None]) -> Position:
@@ -60,6 +62,7 @@ def _position(checkpoint: dict[str, Any]) -> Position:
         steps=int(checkpoint["global_step"]),
         best_epoch=checkpoints.best_epoch(checkpoint),
         finished=saving.finished(checkpoint),
+        history=recorder.history(checkpoint),
     )
 
 
