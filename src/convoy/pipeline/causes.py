@@ -22,6 +22,8 @@ class Ending:
         signal: that ended it; 0: none.
         late: it was ended for taking longer than it may.
         memory: the kernel killed something for want of memory meanwhile.
+        cancelled: somebody cancelled the flow run in Prefect.
+        restarted: the machine was started anew before it had ended.
         tail: its last lines.
     """
 
@@ -30,6 +32,8 @@ class Ending:
     signal: int = 0
     late: bool = False
     memory: bool = False
+    cancelled: bool = False
+    restarted: bool = False
     tail: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -79,6 +83,20 @@ def _code(number: int) -> Callable[[Ending], bool]:
 
 CAUSES = (
     Cause("done", "it ended well", "", False, _code(0)),
+    Cause(
+        "cancelled",
+        "somebody cancelled the flow run in Prefect",
+        "`convoy run` or a retry in Prefect goes on from what is done, a training from its checkpoint",
+        False,
+        lambda e: e.cancelled,
+    ),
+    Cause(
+        "restart",
+        "the machine was started anew while it ran",
+        "`convoy run` goes on from what is done, a training from its checkpoint",
+        False,
+        lambda e: e.restarted,
+    ),
     Cause(
         "timeout",
         "it took longer than flow.stage_timeout_seconds allows, and was ended with all its processes",

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from convoy import environment
 from convoy.layout import STATE
+from convoy.owners import Owner
 from convoy.registry import runs
 from convoy.registry.client import connect
 from convoy.training import journal
@@ -86,6 +87,8 @@ def mirror(path: Path, parent: int, experiment: str | None, root: Path) -> str:
     client = connect(root)
     start = tail.start
     run_id = runs.find_or_create(client, root, experiment or start.get("experiment", "convoy"), start)
+    if watched is not None:  # before it counts as running: a later process judges it by this
+        client.set_tag(run_id, runs.PROCESS_TAG, str(Owner.of(parent)))
     client.update_run(run_id, status="RUNNING")
     sender = runs.MetricSender(client, run_id)
     machine = _system_metrics(run_id)
