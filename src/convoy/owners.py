@@ -50,6 +50,16 @@ class Owner:
         )
 
     @classmethod
+    def find(cls, pid: int) -> Self | None:
+        """As `of`; None where there is no such process."""
+        import psutil
+
+        try:
+            return cls.of(pid)
+        except psutil.NoSuchProcess:
+            return None
+
+    @classmethod
     def read(cls, record: Mapping[str, Any]) -> Self | None:
         """From `record`, which may hold more; None where it is no such record."""
         try:

@@ -76,7 +76,7 @@ def mirror(path: Path, parent: int, experiment: str | None, root: Path) -> str:
     Raises:
         Exception: of any kind that MLflow and the network have; `main` logs it.
     """
-    watched = _process(parent)
+    watched, owner = _process(parent), Owner.find(parent)
     tail = Tail(path, since=watched.create_time() if watched else time.time())
     tail.grew()
     while tail.start is None:
@@ -87,8 +87,8 @@ def mirror(path: Path, parent: int, experiment: str | None, root: Path) -> str:
     client = connect(root)
     start = tail.start
     run_id = runs.find_or_create(client, root, experiment or start.get("experiment", "convoy"), start)
-    if watched is not None:  # before it counts as running: a later process judges it by this
-        client.set_tag(run_id, runs.PROCESS_TAG, str(Owner.of(parent)))
+    if owner is not None:  # before it counts as running: a later process judges it by this
+        client.set_tag(run_id, runs.PROCESS_TAG, str(owner))
     client.update_run(run_id, status="RUNNING")
     sender = runs.MetricSender(client, run_id)
     machine = _system_metrics(run_id)
