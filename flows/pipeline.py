@@ -8,6 +8,7 @@ import argparse
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -17,7 +18,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.flows import Flow
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
@@ -30,13 +31,15 @@ from convoy.data import fetch
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
 from convoy.notify import runs as told
-from convoy.pipeline import abandoned, dag, lease, summary
+from convoy.owners import Owner
+from convoy.pipeline import abandoned, causes, dag, history, lease, summary
+from convoy.pipeline.causes import Ending
 from convoy.pipeline.fresh import standing as standing_of
 from convoy.pipeline.progress import EpochArtifact
 from convoy.pipeline.repro import Outcome, end_all, ending, repro
 
 ROOT = Path(__file__).resolve().parent.parent
-RETRYABLE = (None, 5)  # ended from outside, or short of a resource; a wrong parameter stays wrong
+FLOW = "convoy run"  # for those who wait for it
 
 
 class StageFailed(Exception):  # a state, and the exception that carries it
@@ -49,7 +52,7 @@ class StageFailed(Exception):  # a state, and the exception that carries it
 
 def _worth_a_retry(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False)
-    return isinstance(error, StageFailed) and error.outcome.code in RETRYABLE and not ending()
+    return isinstance(error, StageFailed) and causes.of(error.outcome).retry and not ending()
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_worth_a_retry, task_run_name="{stage}")
@@ -59,11 +62,13 @@ def run_stage(stage: str, timeout: float, fresh: bool = False) -> bool:
     Args:
         fresh: it is known that there is nothing.
     """
-    logger = get_run_logger()
+    logger, record = get_run_logger(), history.current(ROOT, FLOW)
     if fresh:
         logger.info("Stage '%s' didn't change, skipping", stage)
+        record.add("stage end", stage=stage, ran=False, code=0)
         return False
     epochs = EpochArtifact()
+    record.add("stage", stage=stage, attempt=task_run.run_count)
 
     def line(text: str) -> None:
         logger.info("%s", text)
@@ -72,6 +77,7 @@ def run_stage(stage: str, timeout: float, fresh: bool = False) -> bool:
     # what was begun anew once is gone on with after a failure
     again = {RESUME: "exact"} if task_run.run_count > 1 and os.environ.get(RESUME) == "restart" else None
     outcome = repro(ROOT, stage, timeout=timeout, line=line, variables=again)
+    record.add("stage end", stage=stage, **asdict(outcome))
     if not outcome.ok:
         raise StageFailed(stage, outcome)
     epochs.end()
@@ -120,8 +126,29 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
     """
     environment.apply(ROOT)
     os.chdir(ROOT)
-    with lease.project(ROOT, "convoy run", say=get_run_logger().info):
-        return _conducted(checked, fresh)
+    with lease.project(ROOT, FLOW, say=get_run_logger().info):
+        record = history.current(ROOT, FLOW)
+        server = os.environ.get("PREFECT_API_URL", "")
+        abandoned.claim(server, flow_run.id)
+        record.add("flow", name=flow_run.name, id=flow_run.id, server=server, **Owner.of().record())
+        try:
+            result = _conducted(checked, fresh)
+        except StageFailed as error:
+            record.end(error.outcome)
+            raise
+        except ConvoyError as error:
+            record.end(Ending(code=error.exit_code, message=str(error)))
+            raise
+        except Exception as error:
+            record.end(Ending(code=None, message=f"{type(error).__name__}: {error}"))
+            raise
+        except BaseException:  # a signal, which Prefect may have turned into something of its own
+            cancelled = abandoned.cancelled(server, flow_run.id)
+            record.end(Ending(code=None, signal=signal.SIGTERM, cancelled=cancelled))
+            raise
+        refusal = result.receipt.refusal()
+        record.end(Ending(code=result.exit_code, message=str(refusal or "")))
+        return result
 
 
 def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
@@ -155,7 +182,9 @@ def _run(config: Config, graph: dag.Graph, fresh: frozenset[str]) -> None:
     futures: dict[str, Any] = {}
     for stage, needs in graph.items():
         job = run_stage.with_options(
-            name=stage, retries=config.flow.retries, retry_delay_seconds=config.flow.retry_delay_seconds
+            name=stage,
+            retries=config.flow.retries,
+            retry_delay_seconds=[config.flow.retry_delay_seconds * 2**n for n in range(config.flow.retries)],
         )
         upstream = [futures[need] for need in sorted(needs)]
         futures[stage] = job.submit(  # type: ignore[call-overload]

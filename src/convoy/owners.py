@@ -6,7 +6,6 @@ namespace that its number counts in. Of another host, or of another namespace (a
 tell.
 """
 
-import json
 import os
 import socket
 from collections.abc import Mapping
@@ -51,6 +50,16 @@ class Owner:
         )
 
     @classmethod
+    def find(cls, pid: int) -> Self | None:
+        """As `of`; None where there is no such process."""
+        import psutil
+
+        try:
+            return cls.of(pid)
+        except psutil.NoSuchProcess:
+            return None
+
+    @classmethod
     def read(cls, record: Mapping[str, Any]) -> Self | None:
         """From `record`, which may hold more; None where it is no such record."""
         try:
@@ -64,14 +73,16 @@ class Owner:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """From `text`, as `str(owner)` writes it; None where it is anything else."""
-        try:
-            record = json.loads(text)
-        except ValueError:
+        names = ("host", "pid", "create_time", "ticks", "boot", "space")
+        parts = text.split(" ")
+        if len(parts) != len(names):
             return None
-        return cls.read(record) if isinstance(record, dict) else None
+        return cls.read({name: "" if part == "-" else part for name, part in zip(names, parts, strict=True)})
 
     def __str__(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        """In one line, for a tag."""
+        where = f"{self.boot or '-'} {self.space or '-'}"
+        return f"{self.host} {self.pid} {self.create_time:.2f} {self.ticks} {where}"
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -82,13 +93,18 @@ class Owner:
         return self.host == socket.gethostname() and self.space in ("", _space())
 
     @property
+    def restarted(self) -> bool:
+        """The machine was started anew since."""
+        return self.local and bool(self.boot) and self.boot != _boot()
+
+    @property
     def gone(self) -> bool:
         """It has ended, for certain; False where it lives or where nobody here can know."""
         import psutil
 
         if not self.local:
             return False
-        if self.boot and _boot() and self.boot != _boot():
+        if self.restarted:
             return True
         try:
             process = psutil.Process(self.pid)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from convoy import io
-from convoy.pipeline import dag
+from convoy.pipeline import causes, dag
 from convoy.pipeline import repro as stages
-from convoy.pipeline.repro import Outcome, failure_file, repro
+from convoy.pipeline.repro import FAILURE, Outcome, repro
+from tests.pipeline.leasing import until
 
 STAGES = """
 stages:
@@ -26,13 +27,21 @@ stages:
     outs: [b.txt]
   refuses:
     cmd: >-
-      python -c "import json, pathlib; p = pathlib.Path('.convoy/failures/refuses.json');
+      python -c "import json, os, pathlib; p = pathlib.Path(os.environ['CONVOY_FAILURE']);
       p.parent.mkdir(parents=True, exist_ok=True);
       p.write_text(json.dumps({'code': 3, 'message': 'error 3: bad data'})); raise SystemExit(3)"
     outs: [c.txt]
   dies:
     cmd: python -c "import os; os.kill(os.getpid(), 9)"
     outs: [d.txt]
+  breaks:
+    cmd: python -c "1 / 0"
+    outs: [f.txt]
+  slow:
+    cmd: >-
+      python -c "import pathlib, time; pathlib.Path('begun').touch();
+      [time.sleep(0.05) for _ in iter(pathlib.Path('go').exists, True)]; pathlib.Path('g.txt').touch()"
+    outs: [g.txt]
   hangs:
     cmd: python -c "import os, time; open('hangs.pid', 'w').write(str(os.getpid())); time.sleep(600)"
     outs: [e.txt]
@@ -62,9 +71,9 @@ def gone(pid: int) -> bool:
 
 def test_a_stage_runs_once_and_is_skipped_then(project: Path) -> None:
     outcome, lines = run(project, "good")
-    assert outcome == Outcome(ran=True, code=0, message="")
+    assert outcome == Outcome(ran=True, code=0)
     assert "hello from the stage" in lines
-    assert run(project, "good")[0] == Outcome(ran=False, code=0, message="")
+    assert run(project, "good")[0] == Outcome(ran=False, code=0)
 
 
 def test_the_stages_own_exit_code_and_message_arrive(project: Path) -> None:
@@ -72,10 +81,53 @@ def test_the_stages_own_exit_code_and_message_arrive(project: Path) -> None:
 
 
 def test_a_stage_that_is_killed_has_no_code(project: Path) -> None:
-    io.write_json(project / failure_file("dies"), {"code": 2, "message": "of an earlier run"})
     outcome, _ = run(project, "dies")
-    assert outcome.code is None
-    assert not outcome.ok
+    assert (outcome.code, outcome.signal) == (None, signal.SIGKILL)
+    assert causes.of(outcome).name == "killed"
+
+
+def test_a_stage_with_an_error_of_its_own_says_its_last_lines(project: Path) -> None:
+    outcome, _ = run(project, "breaks")
+    assert (outcome.code, outcome.signal) == (None, 0)
+    assert "exit code 1" in outcome.message
+    assert "ZeroDivisionError: division by zero" in outcome.tail
+    assert causes.of(outcome).name == "unexpected"
+    assert not causes.of(outcome).retry
+
+
+def test_an_error_of_dvc_is_told_in_its_words(project: Path) -> None:
+    outcome, _ = run(project, "after")
+    assert outcome.message.startswith("ERROR: failed to reproduce 'after'")
+    assert "a.txt" in outcome.message
+    assert causes.of(outcome).name == "DVC"
+
+
+def test_the_error_of_another_dvc_at_the_same_stage_is_not_ones_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FAILURE, str(project / "another"))
+    io.write_json(project / "another", {"code": 3, "message": "of another run"})
+    assert run(project, "dies")[0].code is None
+
+
+def test_files_that_another_dvc_holds_are_waited_for(project: Path) -> None:
+    """DVC by hand runs the same stage; this one says so, waits, and finds the work done."""
+    other = subprocess.Popen([sys.executable, "-m", "dvc", "repro", "--quiet", "slow"], cwd=project)
+    try:
+        until((project / "begun").exists)
+        lines: list[str] = []
+
+        def line(text: str) -> None:
+            lines.append(text)
+            if "waits for" in text:
+                (project / "go").touch()
+
+        outcome = repro(project, "slow", timeout=60, line=line)
+    finally:
+        (project / "go").touch()
+        assert other.wait(60) == 0
+    assert (outcome.ok, outcome.ran) == (True, False)
+    assert any("waits for `" in text and f"({other.pid})" in text for text in lines), lines
 
 
 def test_a_stage_that_takes_too_long_is_ended_with_all_its_processes(project: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 from convoy.cli import (
     config,
     data,
+    explain,
     gradcheck,
     init,
     lr_find,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.command("init")(init.init)
 app.command("run")(run.run)
+app.command("explain")(explain.explain)
 app.command("stage")(stage.stage)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")

@@ -13,7 +13,8 @@ import typer
 
 from convoy import environment
 from convoy.cli import resuming
-from convoy.errors import ConfigError
+from convoy.cli.system_errors import as_convoy
+from convoy.errors import ConfigError, ConvoyError
 from convoy.layout import PARAMS, STATE
 
 if TYPE_CHECKING:
@@ -34,24 +35,55 @@ def run(
     this machine. One run at a time has the project: another one waits, and says for whom.
     """
     from convoy.config.load import load
-    from convoy.pipeline import lease
+    from convoy.pipeline import history, lease
+    from convoy.pipeline.causes import Ending
 
     root = environment.project_root()
     os.chdir(root)
     environment.apply(root)
     resuming.ask(allow_inexact_resume, restart_training)
-    load(PARAMS)  # before it waits
-    with lease.project(root, "convoy run", wait=not no_wait, say=partial(typer.echo, err=True)):
-        code = _run(root, load(PARAMS))
+    try:
+        load(PARAMS)  # before it waits
+    except ConvoyError as error:
+        history.begin(root, "convoy run").end(Ending(code=error.exit_code, message=str(error)))
+        raise
+    with lease.project(root, "convoy run", wait=not no_wait, say=_say):
+        code = _recorded(root)
     raise typer.Exit(code if code >= 0 else 128 - code)
+
+
+def _recorded(root: Path) -> int:
+    """As `_run`, with what `convoy explain` will tell of it; the flow adds what it does."""
+    from convoy.config.load import load
+    from convoy.pipeline import history
+    from convoy.pipeline.causes import Ending
+
+    record = history.begin(root, "convoy run")
+    try:
+        code = _run(root, load(PARAMS))
+    except (ConvoyError, OSError) as error:
+        known = as_convoy(error)
+        record.end(Ending(code=known.exit_code if known else None, message=str(known or error)))
+        raise
+    except typer.Exit as done:  # there was nothing to do
+        record.end(Ending(code=done.exit_code))
+        raise
+    except SystemExit as told:
+        record.end(Ending(code=None, signal=int(told.code or 0) - 128))
+        raise
+    if code < 0:
+        record.end(Ending(code=None, signal=-code, message="the flow's process was ended from outside"))
+    return code
 
 
 def _run(root: Path, config: "Config") -> int:
     """The flow's exit code, as `Popen` has it."""
     from convoy.pipeline import abandoned, lease
     from convoy.pipeline import code as pinned
+    from convoy.pipeline.reconcile import reconcile
     from convoy.pipeline.server import die_with_parent, temporary_server
 
+    reconcile(root, say=_say)
     _fetch(config)
     pinned.refresh(root, typer.echo)  # before anything asks what is stale
     flow = Path("flows/pipeline.py")
@@ -82,12 +114,17 @@ def _run(root: Path, config: "Config") -> int:
         )
         try:
             if not given:
-                abandoned.mark(url)  # while the flow's process imports
+                for name in abandoned.mark(url):  # while the flow's process imports
+                    _say(f"flow run {name} is now Crashed: its process is gone")
             return process.wait()
         except SystemExit:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _fetch(config: "Config") -> None:
@@ -104,7 +141,7 @@ def _fetch(config: "Config") -> None:
     folder = Path(config.data.path)
     assert config.data.dataset is not None  # the configuration sees to it
     if not named.present(folder, config.data):
-        downloads.get(config.data.dataset, folder, say=lambda line: typer.echo(line, err=True))
+        downloads.get(config.data.dataset, folder, say=_say)
 
 
 def _standing(root: Path, config: "Config") -> "Standing | None":

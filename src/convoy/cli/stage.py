@@ -28,7 +28,7 @@ def stage(
     """Run one stage on the artifacts of those before it (what dvc.yaml calls)."""
     from convoy import io
     from convoy.cli.system_errors import as_convoy
-    from convoy.pipeline.repro import failure_file
+    from convoy.pipeline.repro import FAILURE
 
     if name not in STAGES:
         raise ConfigError(f"no stage is called {name!r}", fix=f"choose one of: {', '.join(STAGES)}")
@@ -36,15 +36,13 @@ def stage(
     os.chdir(root)
     environment.apply(root)
     resuming.ask(allow_inexact_resume, restart_training)
-    failure = failure_file(name)
-    failure.unlink(missing_ok=True)
     try:
         _run(name, root)
     except (ConvoyError, OSError) as error:
         known = as_convoy(error)
-        if known is not None:
+        if known is not None and FAILURE in os.environ:
             with suppress(OSError):  # on a full disk the output alone tells: `repro` reads it
-                io.write_json(failure, {"code": known.exit_code, "message": str(known)})
+                io.write_json(Path(os.environ[FAILURE]), {"code": known.exit_code, "message": str(known)})
         raise
 
 

@@ -12,9 +12,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from filelock import FileLock
 
@@ -45,6 +47,35 @@ def lay_out(home: Path) -> bool:
         with atomic_path(database) as temporary, closing(sqlite3.connect(temporary)) as connection:
             connection.executescript(schema)
     return True
+
+
+def damaged(home: Path) -> str:
+    """What SQLite finds wrong with the database of a PREFECT_HOME; empty where it is sound or not there.
+
+    It holds the history of flow runs and nothing that a run needs.
+    """
+    database = home / "prefect.db"
+    if not database.is_file():
+        return ""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
+            ((said, *_), *_) = connection.execute("PRAGMA quick_check(1)").fetchall()
+            connection.execute("SELECT count(*) FROM alembic_version").fetchone()
+    except sqlite3.OperationalError as error:
+        return "" if "locked" in str(error) else str(error)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if said == "ok" else str(said)
+
+
+def set_aside(home: Path) -> Path:
+    """Rename the database and what belongs to it; the new name. `lay_out` then makes a fresh one."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for suffix in ("-wal", "-shm", ""):
+        path = home / f"prefect.db{suffix}"
+        if path.exists():
+            path.replace(home / f"prefect.damaged-{stamp}.db{suffix}")
+    return home / f"prefect.damaged-{stamp}.db"
 
 
 def dump() -> str:

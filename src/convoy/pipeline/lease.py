@@ -13,7 +13,6 @@ and refuses its stages where a run has the lease: waiting there would hold files
     .convoy/leases/project.gate                     locked for a moment by whoever looks or writes
 """
 
-import errno
 import fcntl
 import os
 import secrets
@@ -26,7 +25,7 @@ from pathlib import Path
 from convoy.environment import state_dir
 from convoy.errors import ResourceError
 from convoy.owners import Owner
-from convoy.pipeline import holder
+from convoy.pipeline import flock, holder
 from convoy.pipeline.holder import Holder
 
 INHERITED = "CONVOY_LEASE"  # `token@descriptor` of each lease of the processes above this one
@@ -84,7 +83,7 @@ def beside(root: Path, pid: int, what: str) -> None:
     with _gate(lock):
         if lock in _held or _inherited(lock) is not None:
             return
-        if _taken(lock):
+        if flock.taken(lock):
             raise _busy(_note(lock), _PROJECT)
         holder.write(folder / f"dvc-{pid}.json", "dvc", Owner.of(pid), what)
 
@@ -95,7 +94,7 @@ def holders(root: Path) -> list[Holder]:
     for folder in (_folder(root), _devices()):
         for lock in sorted(folder.glob("*.lock")):
             with _gate(lock):
-                found.append(_note(lock) if _taken(lock) else None)
+                found.append(_note(lock) if flock.taken(lock) else None)
     found += [holder.read(note) for note in _notes(_folder(root))]
     return [each for each in found if each and (each.lease != "dvc" or not each.owner.gone)]
 
@@ -108,7 +107,7 @@ def clear(root: Path, *, act: bool = True) -> list[Holder]:
     lock = _lock(folder, _PROJECT)
     gone = []
     with _gate(lock):
-        notes = _notes(folder) if _taken(lock) else [*_notes(folder), lock.with_suffix(".json")]
+        notes = _notes(folder) if flock.taken(lock) else [*_notes(folder), lock.with_suffix(".json")]
         for note in notes:
             found = holder.read(note)
             if found and found.owner.gone:
@@ -160,7 +159,7 @@ def _acquire(lock: Path, lease: str, what: str, token: str, wait: bool, say: Say
     while True:
         with _gate(lock):
             other = _beside(lock)
-            descriptor = None if other else _try(lock)
+            descriptor = None if other else flock.take(lock)
             if descriptor is not None:
                 try:
                     holder.write(lock.with_suffix(".json"), lease, Owner.of(), what, token)
@@ -195,57 +194,17 @@ def _busy(other: Holder | None, lease: str) -> ResourceError:
     )
 
 
-def _try(lock: Path) -> int | None:
-    """Lock a file; None where another has it.
-
-    Raises:
-        ResourceError: this file system has no locks.
-    """
-    while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno in (errno.EAGAIN, errno.EACCES):
-                return None
-            raise ResourceError(
-                f"files cannot be locked here: {error.strerror}",
-                where=str(lock),
-                fix="keep the project on a file system with locks (NFS: version 4)",
-            ) from error
-        if _same(descriptor, lock):  # and not one that was deleted in between
-            return descriptor
-        os.close(descriptor)
-
-
-def _taken(lock: Path) -> bool:
-    descriptor = _try(lock) if lock.is_file() else -1
-    if descriptor is None:
-        return True
-    if descriptor >= 0:
-        os.close(descriptor)
-    return False
-
-
 def _inherited(lock: Path) -> int | None:
     """Its descriptor, where a process above this one has the lease; -1 where it gave none; else None."""
     tokens = dict(entry.partition("@")[::2] for entry in os.environ.get(INHERITED, "").split())
     note = _note(lock)
-    if note is None or note.token not in tokens or not _taken(lock):
+    if note is None or note.token not in tokens or not flock.taken(lock):
         return None
     descriptor = tokens[note.token]
-    if descriptor.isdecimal() and _same(int(descriptor), lock):
+    if descriptor.isdecimal() and flock.same(int(descriptor), lock):
         os.set_inheritable(int(descriptor), False)
         return int(descriptor)
     return -1
-
-
-def _same(descriptor: int, lock: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), lock.stat())
-    except OSError:
-        return False
 
 
 @contextmanager

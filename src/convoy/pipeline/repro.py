@@ -1,20 +1,32 @@
 """One stage of dvc.yaml run by DVC in a subprocess, and how it ended."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convoy.io import read_json
 from convoy.layout import STATE
-from convoy.pipeline import hashing, lease
+from convoy.pipeline import hashing, lease, rwlock
+from convoy.pipeline.causes import SIGNALS, Ending
 
 FLOW_PID = "CONVOY_FLOW_PID"  # a stage ends itself when this process is gone
+FAILURE = "CONVOY_FAILURE"  # the file for a stage's error, which DVC's exit code does not carry
 _GRACE_SECONDS = 15.0
+_BUSY_SECONDS = 0.5
+_TAIL_LINES = 20
+
+_BUSY = "is busy, it is being blocked by"  # DVC's words
+_BLOCKER = re.compile(r"\(PID (\d+)\): (.*)")
+_EXITED = re.compile(r"failed to run: .*, exited with (-?\d+)")
 
 # What DVC advises a person at a terminal; a flow's log has no use for it.
 _CHATTER = (
@@ -30,22 +42,11 @@ _running: set["subprocess.Popen[str]"] = set()
 _ended = threading.Event()
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a stage ended: `code` is the stage's own exit code, None where a signal or a crash ended it."""
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Ending):
+    """How a stage ended; `ran` is False where it was up to date."""
 
     ran: bool
-    code: int | None
-    message: str
-
-    @property
-    def ok(self) -> bool:
-        return self.code == 0
-
-
-def failure_file(stage: str) -> Path:
-    """Where `convoy stage` leaves its error, which DVC's exit code does not carry. Below the root."""
-    return STATE / "failures" / f"{stage}.json"
 
 
 def repro(
@@ -57,26 +58,51 @@ def repro(
     options: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """`dvc repro --single-item STAGE` in a process group of its own.
+    """`dvc repro --single-item STAGE` in a process group of its own, as soon as no other DVC holds its files.
 
     Args:
-        timeout: seconds after which the group is ended.
+        timeout: seconds after which the group is ended; waiting for other DVC commands does not count.
         line: receives each line of output as it comes.
         options: more options of `dvc repro`.
         variables: of the environment, beside this process's own.
     """
-    if _ended.is_set():
-        return Outcome(ran=False, code=None, message=f"stage {stage} was not started: the run is ending")
-    failure = root / failure_file(stage)
-    failure.unlink(missing_ok=True)
     # -P: this folder's modules must not stand before others; a path: the environment may name other code
     dvc = [sys.executable, "-P", hashing.__file__, "dvc"]
     command = [*dvc, "--wait-for-lock", "repro", *options, "--single-item", stage]
+    while True:
+        lines: deque[str] = deque(maxlen=_TAIL_LINES)
+
+        def heard(text: str, kept: deque[str] = lines) -> None:
+            kept.append(text)
+            line(text)
+
+        outcome = _once(root, stage, command, timeout, heard, variables or {})
+        blockers = dict(_BLOCKER.findall("\n".join(lines))) if outcome.code is None else {}
+        if not blockers or _BUSY not in "\n".join(lines):
+            return replace(outcome, tail=() if outcome.ok else tuple(lines))
+        line(f"stage {stage} waits for {', '.join(f'`{each}` ({pid})' for pid, each in blockers.items())}")
+        _wait_for(root, {int(pid) for pid in blockers})
+
+
+def _once(
+    root: Path,
+    stage: str,
+    command: Sequence[str],
+    timeout: float,
+    line: Callable[[str], None],
+    variables: Mapping[str, str],
+) -> Outcome:
+    if _ended.is_set():
+        return Outcome(ran=False, code=None, message=f"stage {stage} was not started: the run is ending")
+    failure = root / STATE / "failures" / f"{stage}-{os.getpid()}.json"
+    failure.unlink(missing_ok=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    own = {"PATH": path, FLOW_PID: str(os.getpid()), FAILURE: str(failure)}
+    killed_before = _out_of_memory()
     process = subprocess.Popen(
         command,
         cwd=root,
-        env={**os.environ, **(variables or {}), "PATH": path, FLOW_PID: str(os.getpid())},
+        env={**os.environ, **variables, **own},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -97,11 +123,14 @@ def repro(
 
     timer = threading.Timer(timeout, expire)
     timer.start()
-    ran = True
+    ran, status, error = True, 0, ""
     try:
         assert process.stdout is not None
         for text in process.stdout:
             ran = ran and "didn't change, skipping" not in text
+            exited = _EXITED.search(text)
+            status = int(exited[1]) if exited else status
+            error = text.strip() if text.startswith("ERROR: ") else error
             if text.strip() and not text.strip().startswith(_CHATTER):
                 line(text.rstrip())
         process.wait()
@@ -114,13 +143,51 @@ def repro(
         if process.stdout is not None:
             process.stdout.close()
     if process.returncode == 0:
-        return Outcome(ran=ran, code=0, message="")
+        return Outcome(ran=ran, code=0)
     if late.is_set():
-        return Outcome(ran=True, code=5, message=f"error 5: stage {stage} took longer than {timeout:g} s")
+        message = f"error 5: stage {stage} took longer than {timeout:g} s"
+        return Outcome(ran=True, code=5, message=message, late=True)
     if failure.is_file():
         record = read_json(failure)
+        failure.unlink()
         return Outcome(ran=True, code=record["code"], message=record["message"])
-    return Outcome(ran=True, code=None, message=f"stage {stage} was ended from outside")
+    memory = _out_of_memory() > killed_before
+    if process.returncode < 0:
+        number = -process.returncode
+        return Outcome(
+            ran=True, code=None, message=f"the DVC command of stage {stage} {_by(number)}",
+            signal=number, memory=memory,
+        )  # fmt: skip
+    number = -status if status < 0 else status - 128 if status - 128 in SIGNALS else 0
+    if number:
+        message = f"stage {stage} {_by(number)}"
+        return Outcome(ran=True, code=None, message=message, signal=number, memory=memory)
+    how = f"stage {stage} ended with an error (exit code {status})"
+    return Outcome(ran=True, code=None, message=how if status or not error else error)
+
+
+def _by(number: int) -> str:
+    return f"was ended from outside ({SIGNALS.get(number, f'signal {number}')})"
+
+
+def _wait_for(root: Path, blockers: set[int]) -> None:
+    """Until none of these processes holds files in DVC's books, or the run is ending."""
+    while not _ended.is_set():
+        rwlock.repair(root)
+        with suppress(ValueError):  # it is being written
+            if not blockers & rwlock.commands(root).keys():
+                return
+        time.sleep(_BUSY_SECONDS)
+
+
+def _out_of_memory() -> int:
+    """How many processes the kernel has killed for want of memory, 0 where it does not count."""
+    try:
+        text = Path("/proc/vmstat").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    found = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def end_all() -> None:

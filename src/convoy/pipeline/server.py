@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from convoy.errors import ResourceError
+from convoy.io import read_json, write_json
+from convoy.owners import Owner
 from convoy.pipeline import database
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
+_NOTE = "prefect-server-"
 
 
 def die_with_parent() -> Callable[[], None] | None:
@@ -59,6 +62,8 @@ def temporary_server(log: Path) -> Iterator[Callable[[], str]]:
             start_new_session=True,
             preexec_fn=die_with_parent(),  # no threads run yet
         )
+    note = log.with_name(f"{_NOTE}{process.pid}.json")
+    write_json(note, {"server": Owner.of(process.pid).record(), "starter": Owner.of().record()})
     try:
         yield lambda: _wait(process, url, log)
     finally:
@@ -68,6 +73,30 @@ def temporary_server(log: Path) -> Iterator[Callable[[], str]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        note.unlink(missing_ok=True)
+
+
+def orphans(logs: Path, *, act: bool = True) -> list[int]:
+    """End temporary servers whose starter is gone, if `act`; their process numbers.
+
+    The system ends them by itself on Linux; elsewhere, and where that signal was lost, they would stay.
+    """
+    found = []
+    for note in logs.glob(f"{_NOTE}*.json"):
+        try:
+            record = read_json(note)
+            server, starter = Owner.read(record["server"]), Owner.read(record["starter"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if server is None or starter is None or not starter.gone:
+            continue
+        if not server.gone:
+            found.append(server.pid)
+            if act:
+                os.killpg(server.pid, signal.SIGTERM)
+        elif act:
+            note.unlink(missing_ok=True)
+    return found
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> str:

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from convoy import environment
 from convoy.layout import STATE
+from convoy.owners import Owner
 from convoy.registry import outbox, runs
 from convoy.registry.client import connect, tracking_uri
 from convoy.training import journal
@@ -89,7 +90,7 @@ def mirror(path: Path, parent: int, experiment: str, root: Path) -> str:
         Exception: of any kind that MLflow and the network have: the server was away at the end. `main` logs
             it, and `tracking.sync` sends what is missing.
     """
-    watched = _process(parent)
+    watched, owner = _process(parent), Owner.find(parent)
     tail = Tail(path, since=watched.create_time() if watched else time.time())
     tail.grew()
     while tail.start is None:
@@ -99,7 +100,7 @@ def mirror(path: Path, parent: int, experiment: str, root: Path) -> str:
         tail.grew()
     origin = outbox.record_origin(path, root, experiment)
     uri = tracking_uri(root)
-    with _Link(root, tail.start, origin) as link:
+    with _Link(root, tail.start, origin, owner) as link:
         return _follow(tail, link, watched, uri)
 
 
@@ -144,10 +145,11 @@ def _wait(tail: Tail, watched: Any, seconds: float) -> None:
 class _Link:
     """The way to one run of MLflow; found anew after a failure, as only the server knows what reached it."""
 
-    def __init__(self, root: Path, start: journal.Event, origin: outbox.Origin) -> None:
+    def __init__(self, root: Path, start: journal.Event, origin: outbox.Origin, owner: Owner | None) -> None:
         self._root = root
         self._start = start
         self._origin = origin
+        self._owner = owner
         self._client: Any = None
         self._run_id = ""
         self._sender: runs.MetricSender | None = None
@@ -181,6 +183,8 @@ class _Link:
         self._run_id = runs.find_or_create(
             self._client, self._root, self._origin.experiment, self._start, origin=self._origin.tags
         )
+        if self._owner is not None:  # before it counts as running: a later process judges it by this
+            self._client.set_tag(self._run_id, runs.PROCESS_TAG, str(self._owner))
         self._client.update_run(self._run_id, status="RUNNING")
         return runs.MetricSender(self._client, self._run_id)
 

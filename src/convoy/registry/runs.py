@@ -15,6 +15,7 @@ from convoy import provenance
 from convoy.registry.client import artifact_root, database_file, lock, tracking_uri
 
 KEY_TAG = "convoy.key"
+PROCESS_TAG = "convoy.process"  # of the training, an `Owner`
 
 # MLflow's limits on one batch and on one value; a metric batch also stays far below its 1 MB.
 MAX_PARAMS, MAX_METRICS = 100, 1000
