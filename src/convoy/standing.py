@@ -63,9 +63,7 @@ def lives(pid: int, create_time: float) -> bool:
         return False
     try:
         process = psutil.Process(pid)
-        return (
-            abs(process.create_time() - create_time) < _CLOCK_STEP
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
+        same = abs(process.create_time() - create_time) < _CLOCK_STEP
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -25,6 +25,7 @@ from convoy.cli import (
     runs,
     serve,
     stage,
+    up,
 )
 from convoy.cli.system_errors import as_convoy
 from convoy.ending import heard
@@ -57,6 +58,7 @@ app.command("verify")(proof.verify)
 app.command("serve")(serve.serve)
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(notify.app, name="notify")
+app.command("up")(up.up)
 
 _debug = False
 

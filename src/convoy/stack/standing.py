@@ -11,7 +11,7 @@ from typing import Any
 
 from convoy.standing import FILE, Standing, find, lives
 
-__all__ = ["FILE", "Standing", "find", "leftovers", "remove", "write"]
+__all__ = ["FILE", "Standing", "find", "leftovers", "lives", "remove", "write"]
 
 
 def write(root: Path, standing: Standing, children: Iterable[tuple[str, int, float]]) -> None:
