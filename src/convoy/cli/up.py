@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -151,6 +152,7 @@ def _given(context: typer.Context, name: str) -> bool:
 def _stands(found: "Standing", root: Path) -> None:
     _show(found, root)
     typer.echo("`convoy run` uses these servers now · Ctrl-C ends them")
+    sys.stdout.flush()  # into a file or a pipe, too
 
 
 def _show(found: "Standing", root: Path) -> None:
