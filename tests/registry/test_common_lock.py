@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import mlflow
 import pytest
 
 from convoy.errors import ResourceError
+from convoy.owners import Owner
 from convoy.registry import client as connection
 from convoy.registry import common_lock, lookup
 from tests import servers
@@ -142,11 +144,12 @@ def test_of_many_that_saw_the_same_dead_holder_one_at_a_time_goes_on(client: Any
 def test_a_holder_elsewhere_that_stands_still_loses_it_and_hears_so(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(common_lock, "_place", lambda: "another machine")
+    elsewhere = replace(Owner.of(), boot="of another machine")
+    monkeypatch.setattr(common_lock, "_me", lambda: elsewhere)
     monkeypatch.setattr(common_lock, "_beat", lambda *_: None)  # it is frozen
     with common_lock.common_lock(client, "registry") as frozen:
         frozen.confirm()
-        monkeypatch.setattr(common_lock, "_place", lambda: "here")
+        monkeypatch.setattr(common_lock, "_me", Owner.of)
         said: list[str] = []
         with (
             common_lock.common_lock(client, "registry", ttl=0.5, say=said.append),
@@ -161,7 +164,8 @@ def test_a_holder_elsewhere_that_stands_still_loses_it_and_hears_so(
 def test_a_holder_that_beats_is_waited_for_longer_than_its_time(client: Any, tmp_path: Path) -> None:
     first = holder(tmp_path)
     model = client.get_registered_model("convoy-lock-registry")
-    client.set_registered_model_tag(model.name, "convoy.lock.place", "another machine")
+    elsewhere = replace(Owner.of(), boot="of another machine")
+    client.set_registered_model_tag(model.name, "convoy.lock.owner", str(elsewhere))
     taken = threading.Event()
 
     def take() -> None:

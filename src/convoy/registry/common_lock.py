@@ -12,8 +12,6 @@ dead holder one alone gets through, and neither can take the lock from a new hol
 docs/decisions/0012-one-lock-for-all-clones.md says what else was weighed.
 """
 
-import os
-import socket
 import sys
 import threading
 import time
@@ -22,12 +20,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from convoy.errors import ResourceError
-from convoy.standing import lives
+from convoy.owners import Owner
 
 PREFIX = "convoy-lock-"  # of registered models that are none
 
@@ -45,20 +41,21 @@ class Holder:
 
     token: str
     beat: str
-    host: str
-    place: str
-    pid: int
-    created: float
     user: str
+    owner: Owner | None
 
     def __str__(self) -> str:
-        return f"{self.user or 'somebody'} (process {self.pid} on {self.host})"
+        who = self.user or "somebody"
+        return f"{who} (process {self.owner.pid} on {self.owner.host})" if self.owner else who
 
     @property
     def gone(self) -> bool:
-        """Whether it was a process of this machine that has ended."""
-        here = bool(self.place) and self.place == _place()
-        return here and self.pid > 0 and not lives(self.pid, self.created)
+        """Whether it was a process of this machine, since its boot, that has ended.
+
+        A host's name will not do: another machine may have the same.
+        """
+        me = _me()
+        return bool(me and me.boot and self.owner and self.owner.boot == me.boot and self.owner.gone)
 
 
 @dataclass
@@ -151,8 +148,7 @@ def _create(held: Held) -> bool:
     """Whether the lock is ours now; False where another process has it."""
     from mlflow.exceptions import MlflowException
 
-    tags = {"token": held.token, "beat": "0", "host": socket.gethostname(), "place": _place(),
-            "pid": str(os.getpid()), "created": f"{_created():.2f}", "user": _user()}  # fmt: skip
+    tags = {"token": held.token, "beat": "0", "owner": str(_me() or ""), "user": _user()}
     try:
         held.client.create_registered_model(
             held.model, {f"{_TAG}{name}": value for name, value in tags.items()}, _NOTE
@@ -206,9 +202,8 @@ def _read(client: Any, model: str) -> Holder | None:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-    said = {name: tags.get(f"{_TAG}{name}", "") for name in ("token", "beat", "host", "place", "user")}
-    pid, created = tags.get(f"{_TAG}pid", ""), tags.get(f"{_TAG}created", "")
-    return Holder(**said, pid=int(pid) if pid.isdecimal() else 0, created=float(created or 0))
+    said = {name: tags.get(f"{_TAG}{name}", "") for name in ("token", "beat", "user")}
+    return Holder(**said, owner=Owner.parse(tags.get(f"{_TAG}owner", "")))
 
 
 def _beat(held: Held, stop: threading.Event, pause: float) -> None:
@@ -224,27 +219,11 @@ def _beat(held: Held, stop: threading.Event, pause: float) -> None:
             held.client.set_registered_model_tag(held.model, f"{_TAG}beat", str(number))
 
 
-def _created() -> float:
-    """When this process was created; 0 where that cannot be known."""
+def _me() -> Owner | None:
     try:
-        import psutil
-    except ModuleNotFoundError:
-        return 0.0
-    return float(psutil.Process().create_time())
-
-
-def _place() -> str:
-    """Within which a process number means one process; empty where that cannot be told.
-
-    A name will not do: two machines may have the same, and two containers of one machine number their own.
-    """
-    if find_spec("psutil") is None:
-        return ""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
+        return Owner.of()
+    except ModuleNotFoundError:  # psutil, in an installation that only predicts
+        return None
 
 
 def _user() -> str:

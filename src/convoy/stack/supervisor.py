@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from convoy.errors import ResourceError
+from convoy.owners import Owner
 from convoy.pipeline.server import die_with_parent
 from convoy.stack import ports
 from convoy.stack.services import Service
@@ -31,7 +32,7 @@ class Child:
     def __init__(self, service: Service, log: Path) -> None:
         self.service, self.log = service, log
         self.process: subprocess.Popen[bytes] | None = None
-        self.create_time = 0.0
+        self.owner: Owner | None = None
         self.ready = False
         self.was_ready = False
         self.since = 0.0  # of the present process, or of its end
@@ -40,7 +41,7 @@ class Child:
         self.told = False
 
     def start(self, folder: Path) -> None:
-        import psutil
+        from psutil import NoSuchProcess
 
         _shorten(self.log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -60,9 +61,9 @@ class Child:
             os.close(handle)
         self.ready, self.since = False, time.monotonic()
         try:
-            self.create_time = psutil.Process(self.process.pid).create_time()
-        except psutil.NoSuchProcess:
-            self.create_time = 0.0
+            self.owner = Owner.of(self.process.pid)
+        except NoSuchProcess:  # ended already
+            self.owner = None
 
     def answers(self) -> bool:
         """Whether this very process does its work: a stranger on its port does not count."""

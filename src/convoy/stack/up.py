@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from convoy.environment import state_dir
+from convoy.owners import Owner
 from convoy.stack import standing
 from convoy.stack.services import mlflow_address, prefect_address, services
 from convoy.stack.settings import Settings, check
@@ -53,24 +54,22 @@ def stand(
         ConfigError: it would be open to others without a password.
         ResourceError: a service did not start.
     """
-    import psutil
-
     check(settings, given, serve=serve)
     end_leftovers(settings.root, say)
-    me = psutil.Process()
+    me = Owner.of()
     supervisor = Supervisor(
         services(settings, given, serve=serve), settings.root, state_dir(settings.root) / "logs", say
     )
 
     def found() -> Standing:
         return Standing(
-            me.pid, me.create_time(), mlflow_address(settings), prefect_address(settings),
+            me.pid, me.create_time, mlflow_address(settings), prefect_address(settings),
             _serve_address(supervisor), settings.backend,
         )  # fmt: skip
 
     def tell() -> None:
-        running = [(c.service.name, c.process.pid, c.create_time) for c in supervisor.children if c.process]
-        standing.write(settings.root, found(), running)
+        running = [(c.service.name, c.owner) for c in supervisor.children if c.process and c.owner]
+        standing.write(settings.root, found(), me, running)
 
     try:
         supervisor.start()
@@ -85,14 +84,15 @@ def stand(
 def end_leftovers(root: Path, say: Say) -> None:
     """End what a killed supervisor left running; on Linux there is nothing, the system ends it."""
     left = standing.leftovers(root)
-    for child in left:
-        say(f"{child['name']} (process {child['pid']}) was left by a stack that was killed; it is ended")
-        _signal(child["pid"], signal.SIGTERM)
+    for name, child in left:
+        say(f"{name} (process {child.pid}) was left by a stack that was killed; it is ended")
+        _signal(child.pid, signal.SIGTERM)
     deadline = time.monotonic() + _LEFTOVER_SECONDS
-    while any(standing.lives(child["pid"], child["create_time"]) for child in left):
+    while any(not child.gone for _, child in left):
         if time.monotonic() > deadline:
-            for child in left:
-                _signal(child["pid"], signal.SIGKILL)
+            for _, child in left:
+                if not child.gone:
+                    _signal(child.pid, signal.SIGKILL)
             break
         time.sleep(0.1)
 
