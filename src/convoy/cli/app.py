@@ -12,6 +12,7 @@ import typer
 from convoy.cli import (
     config,
     data,
+    doctor,
     gradcheck,
     init,
     lr_find,
@@ -59,6 +60,7 @@ app.command("serve")(serve.serve)
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(notify.app, name="notify")
 app.command("up")(up.up)
+app.command("doctor")(doctor.doctor)
 
 _debug = False
 
