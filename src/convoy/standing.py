@@ -1,15 +1,13 @@
 """The stack of servers that stands for a project: `convoy up` says in .convoy/stack.json where it is."""
 
 import json
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from convoy.layout import STATE
+from convoy.owners import Owner
 
 FILE = STATE / "stack.json"
-
-_CLOCK_STEP = 2.0  # seconds by which a process's time of creation may shift when the clock is set
 
 
 @dataclass(frozen=True)
@@ -45,27 +43,11 @@ def find(root: Path) -> Standing | None:
     """
     try:
         known = json.loads((root / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    try:
-        if known["host"] != socket.gethostname() or not lives(known["pid"], known["create_time"]):
+        owner = Owner.read(known)
+        if owner is None or not owner.local or owner.gone:
             return None
         return Standing(**{name: known[name] for name in Standing.__dataclass_fields__})
-    except (KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def lives(pid: int, create_time: float) -> bool:
-    """Whether the process that was created then still runs; another one of the same number does not count."""
-    try:
-        import psutil
-    except ModuleNotFoundError:  # an installation that only predicts keeps no stack
-        return False
-    try:
-        process = psutil.Process(pid)
-        return (
-            abs(process.create_time() - create_time) < _CLOCK_STEP
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
+    except ModuleNotFoundError:  # psutil: an installation that only predicts keeps no stack
+        return None

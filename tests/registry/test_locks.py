@@ -16,29 +16,32 @@ _HOLD = """
 import sys
 from pathlib import Path
 from convoy.registry.client import lock
-with lock(Path(sys.argv[1]), "registry"):
+with lock(Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()
 """
 
 
-def _holder(clone: Path) -> "subprocess.Popen[str]":
+def _holder(clone: Path, name: str = "registry") -> "subprocess.Popen[str]":
     """Another process, in another clone, that holds the lock until it is told."""
     clone.mkdir(exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(clone)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _HOLD, str(clone), name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
 
 
-def _waits(root: Path, release: "subprocess.Popen[str]") -> bool:
+def _waits(root: Path, release: "subprocess.Popen[str]", name: str = "registry") -> bool:
     """Whether the lock is had only after the other process let go."""
     taken = threading.Event()
 
     def take() -> None:
-        with connection.lock(root, "registry"):
+        with connection.lock(root, name):
             taken.set()
 
     thread = threading.Thread(target=take)
@@ -72,8 +75,8 @@ def test_behind_a_server_the_projects_processes_wait_for_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert _waits(tmp_path, _holder(tmp_path))
-    with connection.lock(None, "registry"):
+    assert _waits(tmp_path, _holder(tmp_path, "mlflow"), "mlflow")
+    with connection.lock(None, "mlflow"):
         pass  # outside of a project there is nothing to wait at
 
 

@@ -13,6 +13,7 @@ from convoy.cli import (
     config,
     data,
     explain,
+    doctor,
     gradcheck,
     init,
     lr_find,
@@ -26,6 +27,7 @@ from convoy.cli import (
     runs,
     serve,
     stage,
+    up,
 )
 from convoy.cli.system_errors import as_convoy
 from convoy.ending import heard
@@ -59,6 +61,8 @@ app.command("verify")(proof.verify)
 app.command("serve")(serve.serve)
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(notify.app, name="notify")
+app.command("up")(up.up)
+app.command("doctor")(doctor.doctor)
 
 _debug = False
 

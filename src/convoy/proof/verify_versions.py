@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 from convoy import provenance
 from convoy.proof import audit, verify_local
 from convoy.proof.audit import Expectation, Problem
-from convoy.registry import client, ledger
+from convoy.registry import client, common_lock, ledger
 from convoy.registry.versions import BUNDLE_TAG
 
 BUNDLE = Path("artifacts", "bundle")  # inside an MLflow model
@@ -73,7 +73,7 @@ def _models(connection: Any) -> Iterator[str]:
     token = None
     while True:
         page = connection.search_registered_models(page_token=token)
-        yield from (model.name for model in page)
+        yield from (model.name for model in page if not model.name.startswith(common_lock.PREFIX))
         token = page.token
         if not token:
             return

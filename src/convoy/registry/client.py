@@ -12,9 +12,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock
 
+from convoy import standing
 from convoy.environment import default_tracking_uri, state_dir
 from convoy.errors import ResourceError
 from convoy.io import atomic_path
+from convoy.registry.common_lock import common_lock
+
+REGISTRY = "registry"  # the lock of whoever changes models, versions or aliases
 
 _SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -102,19 +106,39 @@ def lock(root: Path | None, name: str) -> Iterator[None]:
     """Let one process at a time do what NAME stands for.
 
     The lock belongs to the tracking store, so that clones that share it wait for each other: a file beside
-    a SQLite database, an advisory lock in PostgreSQL. A server behind HTTP has none to offer; there it is a
-    file in the project (none outside of one), and writers check again what they rely on
-    (`promotion.Overtaken`).
+    a SQLite database, an advisory lock in PostgreSQL. Behind HTTP the lock of the registry lies in the
+    registry itself (`common_lock`), and where the server is the project's own stack on its own SQLite, that
+    file is held, too. Of other things a server takes care; there a file in the project does, if there is one.
 
     Raises:
         ResourceError: there can be no lock: the folder or the database refuses it.
     """
     uri = tracking_uri(root)
-    database = database_file(uri)
     if uri.startswith("postgresql"):
         with _advisory_lock(uri, name):
             yield
-        return
+    elif uri.startswith(("http://", "https://")) and name == REGISTRY:
+        import mlflow
+
+        client = mlflow.MlflowClient(uri)
+        with _file_lock(root, _behind(root, uri), name), reached(uri), common_lock(client, name):
+            yield
+    else:
+        with _file_lock(root, uri, name):
+            yield
+
+
+def _behind(root: Path | None, uri: str) -> str:
+    """The database of the project's own stack, if that is what an address leads to; else the address."""
+    found = standing.find(root) if root is not None else None
+    own = root is not None and found is not None and (found.mlflow, found.backend) == (uri, "sqlite")
+    return default_tracking_uri(root) if root is not None and own else uri
+
+
+@contextmanager
+def _file_lock(root: Path | None, uri: str, name: str) -> Iterator[None]:
+    """A file beside a SQLite database, else in the project; none outside of one."""
+    database = database_file(uri)
     folder = database.resolve().parent / "locks" if database else state_dir(root) / "locks" if root else None
     if folder is None:
         yield

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convoy.errors import ConfigError
-from convoy.registry import aliases, ledger, versions
+from convoy.registry import aliases, common_lock, ledger, versions
 from convoy.registry.versions import STATUS_TAG
 
 _NAME = r"[^@/:\\\s\x00-\x1f]+(?: [^@/:\\\s\x00-\x1f]+)*"
@@ -21,7 +21,7 @@ def model_names(client: Any) -> list[str]:
     token = None
     while True:
         page = client.search_registered_models(page_token=token)
-        names += [model.name for model in page]
+        names += [model.name for model in page if not model.name.startswith(common_lock.PREFIX)]
         token = page.token
         if not token:
             return names

@@ -14,7 +14,7 @@ from convoy.errors import ConfigError, GateRefused, ResourceError
 from convoy.gate import evidence
 from convoy.gate import verdict as gate
 from convoy.gate.rules import Doubt
-from convoy.registry import aliases, ledger, lookup, runs, versions
+from convoy.registry import aliases, common_lock, ledger, lookup, runs, versions
 from convoy.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS
 from convoy.registry.client import lock
 
@@ -246,6 +246,7 @@ def _aliases_after(before: aliases.Aliases, version: str, status: str) -> dict[s
 
 
 def _commit(client: Any, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    common_lock.confirm()
     entry = ledger.append(client, name, fields)
     _effect(client, name, entry)
     return entry

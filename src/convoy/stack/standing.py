@@ -2,29 +2,29 @@
 
 import json
 import os
-import socket
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from convoy.standing import FILE, Standing, find, lives
+from convoy.owners import Owner
+from convoy.standing import FILE, Standing, find
 
 __all__ = ["FILE", "Standing", "find", "leftovers", "remove", "write"]
 
 
-def write(root: Path, standing: Standing, children: Iterable[tuple[str, int, float]]) -> None:
+def write(root: Path, standing: Standing, owner: Owner, children: Iterable[tuple[str, Owner]]) -> None:
     """Say where the servers are, for the user alone (mode 0600).
 
     Args:
-        children: name, process id and time of creation of each, for the next `convoy up` after a crash.
+        owner: the supervisor.
+        children: name and process of each, for the next `convoy up` after a crash.
     """
     path = root / FILE
     content = {
         **asdict(standing),
-        "host": socket.gethostname(),
-        "children": [{"name": name, "pid": pid, "create_time": time} for name, pid, time in children],
+        **owner.record(),
+        "children": [{"name": name, **child.record()} for name, child in children],
     }
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # of mode 0600
     try:
@@ -40,12 +40,14 @@ def remove(root: Path) -> None:
     (root / FILE).unlink(missing_ok=True)
 
 
-def leftovers(root: Path) -> list[dict[str, Any]]:
-    """Processes of a stack whose supervisor is gone, and that still run: {"name", "pid", "create_time"}."""
+def leftovers(root: Path) -> list[tuple[str, Owner]]:
+    """Processes of a stack whose supervisor is gone, and that still run on this machine: name and process."""
     try:
         known = json.loads((root / FILE).read_text(encoding="utf-8"))
-        if known["host"] != socket.gethostname() or lives(known["pid"], known["create_time"]):
+        owner = Owner.read(known)
+        if owner is None or not owner.gone:
             return []
-        return [child for child in known["children"] if lives(child["pid"], child["create_time"])]
+        children = [(str(child["name"]), Owner.read(child)) for child in known["children"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+    return [(name, child) for name, child in children if child and child.local and not child.gone]

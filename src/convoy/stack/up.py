@@ -1,0 +1,108 @@
+"""A whole stack, from free ports to the last process ended. One for a project: a file lock sees to it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from convoy.environment import state_dir
+from convoy.owners import Owner
+from convoy.stack import standing
+from convoy.stack.services import mlflow_address, prefect_address, services
+from convoy.stack.settings import Settings, check
+from convoy.stack.standing import Standing
+from convoy.stack.supervisor import Supervisor
+
+_LEFTOVER_SECONDS = 10.0
+
+Say = Callable[[str], None]
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[bool]:
+    """Hold the project's one place for a stack; False where another process has it."""
+    lock = FileLock(state_dir(root) / "stack.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def stand(
+    settings: Settings, given: Mapping[str, str], *, serve: bool, say: Say, stands: Callable[[Standing], None]
+) -> None:
+    """Start the services, say where they are, and look after them until a signal unwinds the stack.
+
+    The caller holds `alone`.
+
+    Args:
+        given: the environment, secrets among it.
+        serve: whether the champion is to be served.
+        say: is told what happens.
+        stands: is called once, when all are ready.
+
+    Raises:
+        ConfigError: it would be open to others without a password.
+        ResourceError: a service did not start.
+    """
+    check(settings, given, serve=serve)
+    end_leftovers(settings.root, say)
+    me = Owner.of()
+    supervisor = Supervisor(
+        services(settings, given, serve=serve), settings.root, state_dir(settings.root) / "logs", say
+    )
+
+    def found() -> Standing:
+        return Standing(
+            me.pid, me.create_time, mlflow_address(settings), prefect_address(settings),
+            _serve_address(supervisor), settings.backend,
+        )  # fmt: skip
+
+    def tell() -> None:
+        running = [(c.service.name, c.owner) for c in supervisor.children if c.process and c.owner]
+        standing.write(settings.root, found(), me, running)
+
+    try:
+        supervisor.start()
+        tell()
+        stands(found())
+        supervisor.run(tell)
+    finally:
+        standing.remove(settings.root)
+        supervisor.stop()
+
+
+def end_leftovers(root: Path, say: Say) -> None:
+    """End what a killed supervisor left running; on Linux there is nothing, the system ends it."""
+    left = standing.leftovers(root)
+    for name, child in left:
+        say(f"{name} (process {child.pid}) was left by a stack that was killed; it is ended")
+        _signal(child.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _LEFTOVER_SECONDS
+    while any(not child.gone for _, child in left):
+        if time.monotonic() > deadline:
+            for _, child in left:
+                if not child.gone:
+                    _signal(child.pid, signal.SIGKILL)
+            break
+        time.sleep(0.1)
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _serve_address(supervisor: Supervisor) -> str | None:
+    return next(
+        (c.service.address for c in supervisor.children if c.service.name == "serve" and c.ready), None
+    )
