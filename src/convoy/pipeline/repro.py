@@ -1,12 +1,16 @@
 """One stage of dvc.yaml run by DVC in a subprocess, and how it ended."""
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from convoy.io import read_json
@@ -15,6 +19,8 @@ from convoy.pipeline import hashing, lease
 
 FLOW_PID = "CONVOY_FLOW_PID"  # a stage ends itself when this process is gone
 _GRACE_SECONDS = 15.0
+_LAST_LINES = 50  # of the output, in which the error of a stage is looked for
+_ERROR = re.compile(r"error ([2-6]): ")
 
 # What DVC advises a person at a terminal; a flow's log has no use for it.
 _CHATTER = (
@@ -98,9 +104,11 @@ def repro(
     timer = threading.Timer(timeout, expire)
     timer.start()
     ran = True
+    last: deque[str] = deque(maxlen=_LAST_LINES)
     try:
         assert process.stdout is not None
         for text in process.stdout:
+            last.append(text.rstrip())
             ran = ran and "didn't change, skipping" not in text
             if text.strip() and not text.strip().startswith(_CHATTER):
                 line(text.rstrip())
@@ -120,7 +128,26 @@ def repro(
     if failure.is_file():
         record = read_json(failure)
         return Outcome(ran=True, code=record["code"], message=record["message"])
-    return Outcome(ran=True, code=None, message=f"stage {stage} was ended from outside")
+    return _said(last) or Outcome(ran=True, code=None, message=f"stage {stage} was ended from outside")
+
+
+def _said(lines: Iterable[str]) -> Outcome | None:
+    """The error that the output tells of: on a full disk there is no room for a file that does.
+
+    `convoy stage` prints its block; DVC, which writes locks and a cache, its own words.
+    """
+    known = list(lines)
+    for number in reversed(range(len(known))):
+        begun = _ERROR.match(known[number])
+        if begun:
+            rest = takewhile(lambda line: line.startswith("  "), known[number + 1 :])
+            return Outcome(ran=True, code=int(begun[1]), message="\n".join([known[number], *rest]))
+    full = next((line for line in known if os.strerror(errno.ENOSPC) in line), None)
+    if full is None:
+        return None
+    return Outcome(
+        ran=True, code=5, message=f"error 5: the disk is full\n  where: {full}\n  fix:   free some space"
+    )
 
 
 def end_all() -> None:
