@@ -13,6 +13,12 @@ def as_convoy(error: ConvoyError | OSError) -> ConvoyError | None:
     where = str(error.filename or Path.cwd())
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError("the disk is full", where=where, fix="free some space; nothing partial was kept")
+    if error.errno == errno.EIO:
+        return ResourceError(
+            "the disk reports an input/output error",
+            where=where,
+            fix="look at the disk (`dmesg`), then run it again; nothing partial was kept",
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ResourceError(f"no permission: {error.strerror}", where=where, fix="check owner and mode")
     if isinstance(error, FileNotFoundError):

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from convoy.data.mapped import allocate
 from convoy.io import atomic_path
 
 SIDE = 32  # of a thumbnail, in pixels
@@ -134,7 +135,7 @@ class Cache:
         os.close(handle)
         path = Path(name)
         try:
-            thumbs = np.lib.format.open_memmap(path, "w+", np.uint8, (len(ids), SIDE, SIDE, 3))
+            thumbs = allocate(path, (len(ids), SIDE, SIDE, 3), np.dtype(np.uint8))
             part = Part(ids, path, np.asarray(thumbs))
             yield part
             assert part.rows is not None
@@ -201,7 +202,7 @@ def _merge(
     path = Path(name)
     try:
         shape = (len(rows), SIDE, SIDE, 3)
-        pictures = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        pictures = allocate(path, shape, np.dtype(np.uint8))
         for number, part in enumerate(thumbs):
             mine = np.flatnonzero(rows["part"].to_numpy() == number)
             pictures[mine] = part[rows["position"].to_numpy()[mine]]

@@ -8,9 +8,7 @@ compression, the local maximum approach", 2010), so shards have more than `radiu
 many on average.
 """
 
-import errno
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 from convoy import io
 from convoy.data import statistics
+from convoy.data.mapped import reserve
 from convoy.data.statistics import Sums
 
 Images = NDArray[np.uint8]
@@ -112,24 +111,6 @@ def write(path: Path, blocks: Iterable[Images], rows: int, image: tuple[int, int
 def rows_of_a_block(size: int) -> int:
     """How many pictures of `size` bytes are written at a time."""
     return max(1, _BLOCK // size)
-
-
-def reserve(handle: int, offset: int, size: int) -> None:
-    """Take the blocks of a file on the disk before they are written.
-
-    Raises:
-        OSError: there is not enough space.
-    """
-    if size == 0:
-        return
-    try:
-        os.posix_fallocate(handle, offset, size)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        block = bytes(_BLOCK)
-        for at in range(0, size, len(block)):  # a file system without reservation: write the zeros
-            os.pwrite(handle, block[: size - at], offset + at)
 
 
 class Rows:

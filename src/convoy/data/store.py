@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convoy import io
-from convoy.data.shards import Rows, Shard, reserve
+from convoy.data.mapped import allocate
+from convoy.data.shards import Rows, Shard
 from convoy.errors import IntegrityError
 
 VERSION = 2
@@ -103,9 +104,9 @@ def create(folder: Path, length: int, image: tuple[int, int, int]) -> Writer:
     (folder / SCHEMA).unlink(missing_ok=True)
     return Writer(
         folder,
-        images=_allocate(folder / "images.npy", (length, *image), np.dtype(np.uint8)),
-        target=_allocate(folder / "target.npy", (length,), np.dtype("<i8")),
-        id=_allocate(folder / "id.npy", (length,), np.dtype("S32")),
+        images=allocate(folder / "images.npy", (length, *image), np.dtype(np.uint8)),
+        target=allocate(folder / "target.npy", (length,), np.dtype("<i8")),
+        id=allocate(folder / "id.npy", (length,), np.dtype("S32")),
     )
 
 
@@ -253,17 +254,6 @@ def _read_schema(folder: Path) -> dict[str, Any]:
     if not complete:
         raise IntegrityError("the schema is damaged", where=where, fix=_FIX)
     return cast(dict[str, Any], schema)
-
-
-def _allocate(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A new .npy file whose blocks are reserved, mapped for writing."""
-    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-    path.unlink(missing_ok=True)  # never through a link into a cache
-    with path.open("wb") as handle:
-        np.lib.format.write_array_header_1_0(handle, header)
-        handle.flush()
-        reserve(handle.fileno(), handle.tell(), int(np.prod(shape)) * dtype.itemsize)
-    return np.lib.format.open_memmap(path, mode="r+")
 
 
 def _map(path: Path, shape: list[int], dtype: str, sha256: str | None) -> NDArray[Any]:

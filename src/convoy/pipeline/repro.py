@@ -1,5 +1,6 @@
 """One stage of dvc.yaml run by DVC in a subprocess, and how it ended."""
 
+import errno
 import os
 import re
 import signal
@@ -8,9 +9,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from convoy.io import read_json
@@ -27,6 +29,8 @@ _TAIL_LINES = 20
 _BUSY = "is busy, it is being blocked by"  # DVC's words
 _BLOCKER = re.compile(r"\(PID (\d+)\): (.*)")
 _EXITED = re.compile(r"failed to run: .*, exited with (-?\d+)")
+_LAST_LINES = 50  # of the output, in which the error of a stage is looked for
+_ERROR = re.compile(r"error ([2-6]): ")
 
 # What DVC advises a person at a terminal; a flow's log has no use for it.
 _CHATTER = (
@@ -124,9 +128,11 @@ def _once(
     timer = threading.Timer(timeout, expire)
     timer.start()
     ran, status, error = True, 0, ""
+    last: deque[str] = deque(maxlen=_LAST_LINES)
     try:
         assert process.stdout is not None
         for text in process.stdout:
+            last.append(text.rstrip())
             ran = ran and "didn't change, skipping" not in text
             exited = _EXITED.search(text)
             status = int(exited[1]) if exited else status
@@ -151,6 +157,9 @@ def _once(
         record = read_json(failure)
         failure.unlink()
         return Outcome(ran=True, code=record["code"], message=record["message"])
+    told = _said(last)
+    if told is not None:
+        return told
     memory = _out_of_memory() > killed_before
     if process.returncode < 0:
         number = -process.returncode
@@ -188,6 +197,25 @@ def _out_of_memory() -> int:
         return 0
     found = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def _said(lines: Iterable[str]) -> Outcome | None:
+    """The error that the output tells of: on a full disk there is no room for a file that does.
+
+    `convoy stage` prints its block; DVC, which writes locks and a cache, its own words.
+    """
+    known = list(lines)
+    for number in reversed(range(len(known))):
+        begun = _ERROR.match(known[number])
+        if begun:
+            rest = takewhile(lambda line: line.startswith("  "), known[number + 1 :])
+            return Outcome(ran=True, code=int(begun[1]), message="\n".join([known[number], *rest]))
+    full = next((line for line in known if os.strerror(errno.ENOSPC) in line), None)
+    if full is None:
+        return None
+    return Outcome(
+        ran=True, code=5, message=f"error 5: the disk is full\n  where: {full}\n  fix:   free some space"
+    )
 
 
 def end_all() -> None:

@@ -1,0 +1,101 @@
+"""What the faults are injected into, and the table of trials at the end of `make faults`.
+
+A test that makes several trials says how many with pytest's `record_property("trials", n)`; any other is one.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convoy import layout
+from tests import project as whole_project
+from tests.faults.children import run_stage
+
+STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
+
+Disk = Callable[[Path, int], Any]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy project all of whose stages have run undisturbed; its caches are gone again."""
+    root = tmp_path_factory.mktemp("finished") / "project"
+    root.mkdir()
+    whole_project.make_project(root, {"train": {"epochs": 3}, "validate": {"label_issues": "off"}})
+    for name in STAGES:
+        code, said = run_stage(root, name, root.parent / f"{name}.log")
+        assert code == 0, said
+    shutil.rmtree(root / layout.STATE)
+    shutil.rmtree(root / "src")
+    shutil.rmtree(root / ".git")
+    return root
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes disks of a given size in bytes; skips where this user may not mount one."""
+    mounted: list[Path] = []
+
+    def make(size: int) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"a disk of a fixed size cannot be mounted here: {done.stderr.decode().strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def filled(folder: Path, free: int) -> Iterator[None]:
+    """Leave so many bytes of a disk free while the block lasts."""
+    ballast = folder / ".ballast"
+    state = os.statvfs(folder)
+    with ballast.open("wb") as handle:
+        size = state.f_bavail * state.f_frsize - free
+        if size > 0:
+            os.posix_fallocate(handle.fileno(), 0, size)
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+@pytest.fixture(scope="session")
+def strace() -> None:
+    """Skips where no system call can be made to fail."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed (`apt-get install strace`)")
+    probe = subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "-e", "inject=fsync:error=EIO", "true"],
+        capture_output=True,
+        check=False,
+    )
+    if probe.returncode:
+        pytest.skip(f"strace may not trace here: {probe.stderr.decode().strip()}")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Trials by test: those that passed, and so lost nothing."""
+    counts: dict[str, int] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        if report.nodeid.startswith("tests/faults/"):
+            name = report.nodeid.partition("[")[0].removeprefix("tests/faults/")
+            counts[name] = counts.get(name, 0) + int(dict(report.user_properties).get("trials", 1))
+    if counts:
+        terminalreporter.section("faults injected")
+        for name, count in sorted(counts.items()):
+            terminalreporter.write_line(f"{count:5d}  {name}")
+        terminalreporter.write_line(f"{sum(counts.values()):5d}  trials in all, nothing lost")
