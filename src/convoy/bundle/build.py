@@ -4,6 +4,7 @@
     bundle.json                      classes, preprocessing, parameters, metrics, provenance
     model_card.md                    the same for people
     samples.parquet                  id, split and target of every sample it learned from or was tested on
+    reference.parquet                answers and looks of held-out samples, for `convoy monitor`
     golden/                          a few test pictures with the expected probabilities
     code/, requirements.txt          all that prediction needs besides Python
     SHA256SUMS                       the digest of every other file, as `sha256sum --check` reads it
@@ -25,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from convoy.bundle import card, contents, golden, onnx_export
+from convoy.bundle import card, contents, golden, onnx_export, reference
 from convoy.data.store import Store
 from convoy.io import atomic_path, dump_json, fresh_dir, sha256_bytes, write_bytes, write_text
 from convoy.serving.predictor import FORMAT, Predictor, softmax
@@ -54,6 +55,7 @@ class Sources:
         environment_lock: sha256 of requirements.lock; None where there is none.
         calibration: the evaluate stage's calibration.json; None where it wrote none (then T = 1).
         slices: its slices.csv, the worst first; None where it wrote none.
+        reference: of `bundle.reference`; None: nothing that is asked later can be compared with it.
     """
 
     weights: Path
@@ -64,6 +66,7 @@ class Sources:
     environment_lock: str | None
     calibration: Mapping[str, Any] | None = None
     slices: pd.DataFrame | None = None
+    reference: pd.DataFrame | None = None
 
     @property
     def temperature(self) -> float:
@@ -92,6 +95,8 @@ def build(out: Path, network: nn.Module, sources: Sources, test: Store) -> None:
     _write_code(out / "code")
     write_text(out / "requirements.txt", "\n".join(requirements()) + "\n")
     _write_samples(sources.samples, out / "samples.parquet")
+    if sources.reference is not None:
+        reference.write(out, sources.reference)
     chosen = test[golden.choose(test.target)]
     golden.write(
         out,

@@ -1,6 +1,8 @@
 """Bundles for those who predict: from a folder, or from the registry by name."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ from convoy.cli import _server
 from convoy.errors import ConfigError
 
 if TYPE_CHECKING:
+    from convoy.monitor.kept import Keeper
     from convoy.serving.predictor import Predictor
     from convoy.serving.source import Reference, Source
 
@@ -23,6 +26,26 @@ def source(model: str | None) -> "Source":
         return _Folder(Path(model))
     root, client = _server.reach()
     return _Registry(client, model or _default(root, client))
+
+
+@contextmanager
+def keeping() -> "Iterator[Keeper]":
+    """Keeps what is predicted inside for `convoy monitor`; needs a project.
+
+    Raises:
+        ConfigError: this is none, or its parameters are wrong.
+    """
+    from convoy import environment
+    from convoy.config.load import load
+    from convoy.layout import PARAMS
+    from convoy.monitor.kept import Keeper
+
+    root = environment.project_root()
+    keeper = Keeper(root, load(root / PARAMS).monitor.keep)
+    try:
+        yield keeper
+    finally:
+        keeper.close()
 
 
 def quick(model: str | None) -> "tuple[Reference, Path] | None":

@@ -12,8 +12,8 @@ import typer
 from convoy.cli import (
     config,
     data,
-    explain,
     doctor,
+    explain,
     gradcheck,
     init,
     lr_find,

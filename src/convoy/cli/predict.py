@@ -32,6 +32,9 @@ def predict(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, with all probabilities.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Of onnxruntime (default: all cores).")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep answers and measures, not pictures, for `convoy monitor`.")
+    ] = False,
 ) -> None:
     """Predict pictures. What cannot be read is named on stderr, the others are predicted, the exit code is 3.
 
@@ -57,7 +60,11 @@ def predict(
         elif output is None:
             writes.append(stack.enter_context(_shown()))
         advance = stack.enter_context(_progress(len(pictures)))
-        for batch in engine.classify_all(predictor, pictures):
+        keeper = stack.enter_context(_models.keeping()) if keep else None
+        look = keeper.look if keeper is not None else None
+        for batch in engine.classify_all(predictor, pictures, look=look):
+            if keeper is not None and batch.looks:
+                keeper.put(reference, batch.looks, predictor.classes, batch.probabilities)
             rows = _rows(batch, pictures, predictor, version)
             failed += len(batch.errors)
             for row in rows:

@@ -1,5 +1,6 @@
 """`convoy serve`: a model behind HTTP, on this machine. Needs the extra `serve`, and no torch."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,9 @@ def serve(
     ] = None,
     max_mib: Annotated[int, typer.Option(min=1, max=1024, help="Largest request.")] = 16,
     poll: Annotated[float, typer.Option(min=0.1, help="Seconds between looks at the alias.")] = 5.0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep answers and measures, not pictures, for `convoy monitor`.")
+    ] = False,
 ) -> None:
     """Answer at http://127.0.0.1:8000 with a page, /predict, /invocations, /health and /metrics.
 
@@ -41,9 +45,9 @@ def serve(
 
     environment.quiet()
     token = listen.read_token(host, token_file)
-    with listen.bind(host, port) as sock:
+    with listen.bind(host, port) as sock, _models.keeping() if keep else nullcontext() as keeper:
         metrics = Metrics()
-        live = Live(_models.source(model), metrics, threads=threads, interval=poll)
+        live = Live(_models.source(model), metrics, threads=threads, interval=poll, keeper=keeper)
         limits = Limits(body=max_mib << 20, held=max(256, 4 * max_mib) << 20)
         hosts = Hosts(host, allowed_host or ())
         application = guarded(live, metrics, limits, hosts, token)

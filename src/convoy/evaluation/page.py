@@ -11,16 +11,20 @@ from convoy.data import fonts
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-def page(template: str, **values: Any) -> str:
-    """A template of `templates/` filled with `values`; its Chinese letters come with it."""
-    text = _environment().get_template(template).render(**values)
+def page(template: str, *, folder: Path = _TEMPLATES, **values: Any) -> str:
+    """A template filled with `values`; its Chinese letters come with it.
+
+    Args:
+        folder: where the template lies; it may extend those of `templates/`.
+    """
+    text = _environment(folder).get_template(template).render(**values)
     return text.replace("</style>", f"{fonts.web_face(text)}</style>", 1)
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([folder, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy.data import pixels
 from convoy.data._threads import in_chunks
-from convoy.data.pixels import UndecodableImage
 from convoy.serving.predictor import Content, Predictor
 
 BATCH = 64
@@ -21,11 +23,13 @@ class Batch:
         pictures: their positions in what was asked.
         probabilities: (n, classes) of those that could be read, in order.
         errors: position -> why a picture could not be read.
+        looks: what `look` said of those that could be read, in order; empty without it.
     """
 
     pictures: range
     probabilities: NDArray[np.float64]
     errors: dict[int, str]
+    looks: list[Any]
 
 
 def classify_all(
@@ -34,6 +38,7 @@ def classify_all(
     *,
     batch_size: int = BATCH,
     read: Callable[[Content], Content] = lambda content: content,
+    look: Callable[[pixels.Content, NDArray[np.uint8]], Any] | None = None,
 ) -> Iterator[Batch]:
     """Classify any number of pictures; what cannot be read is reported and costs the others nothing.
 
@@ -41,19 +46,25 @@ def classify_all(
 
     Args:
         read: turns an element of `pictures` into content, in the decoding threads; its OSErrors are reported.
+        look: is shown the content and the prepared picture (H, W, C), there, too.
     """
 
-    def prepare(rows: range) -> tuple[range, list[NDArray[np.uint8]], dict[int, str]]:
-        images, errors = [], {}
+    def prepare(rows: range) -> tuple[range, list[NDArray[np.uint8]], dict[int, str], list[Any]]:
+        images, errors, looks = [], {}, []
         for row in rows:
             try:
-                images.append(predictor.prepare(read(pictures[row])))
-            except UndecodableImage as error:
+                content = read(pictures[row])
+                if isinstance(content, Path):
+                    content = content.read_bytes()
+                images.append(predictor.prepare(content))
+                if look is not None:
+                    looks.append(look(content, images[-1]))
+            except pixels.UndecodableImage as error:
                 errors[row] = str(error)
             except OSError as error:
                 errors[row] = error.strerror or str(error)
-        return rows, images, errors
+        return rows, images, errors, looks
 
     nothing = np.zeros((0, len(predictor.classes)))
-    for rows, images, errors in in_chunks(prepare, len(pictures), batch_size):
-        yield Batch(rows, predictor.classify(np.stack(images)) if images else nothing, errors)
+    for rows, images, errors, looks in in_chunks(prepare, len(pictures), batch_size):
+        yield Batch(rows, predictor.classify(np.stack(images)) if images else nothing, errors, looks)

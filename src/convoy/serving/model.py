@@ -16,6 +16,7 @@ from convoy.data import pixels
 from convoy.data._threads import cores
 from convoy.errors import ConvoyError, IntegrityError
 from convoy.serving.batching import Batcher, Rows
+from convoy.serving.keeping import Keeper
 from convoy.serving.metrics import Metrics
 from convoy.serving.predictor import BadBundle, Predictor
 from convoy.serving.source import Reference, Source
@@ -45,9 +46,12 @@ class BadPictures(ValueError):
 class Served:
     """A loaded bundle; requests that hold it are answered by it, whatever is swapped in meanwhile."""
 
-    def __init__(self, reference: Reference, predictor: Predictor, metrics: Metrics) -> None:
+    def __init__(
+        self, reference: Reference, predictor: Predictor, metrics: Metrics, keeper: Keeper | None = None
+    ) -> None:
         self.reference = reference
         self.predictor = predictor
+        self._keeper = keeper
         self._batcher = Batcher(predictor.classify, seen=metrics.batch)
 
     def classify(self, contents: Sequence[bytes], answer: "Future[Rows]") -> None:
@@ -56,10 +60,21 @@ class Served:
             return
         try:
             images = np.stack(self._prepare(contents))
+            if self._keeper is not None:
+                self._keep(self._keeper, contents, images, answer)
         except Exception as error:  # noqa: BLE001  # it belongs to the one who waits for the answer
             answer.set_exception(error)
             return
         self._batcher.put(images, answer)
+
+    def _keep(self, keeper: Keeper, contents: Sequence[bytes], images: Image, answer: "Future[Rows]") -> None:
+        looks = [keeper.look(content, image) for content, image in zip(contents, images, strict=True)]
+
+        def put(answered: "Future[Rows]") -> None:
+            if answered.exception() is None:
+                keeper.put(self.reference, looks, self.predictor.classes, answered.result())
+
+        answer.add_done_callback(put)
 
     def explain(self, content: bytes) -> tuple[Image, NDArray[np.float64]]:
         """The prepared picture (H, W, C) and its heat-map (H, W).
@@ -97,13 +112,22 @@ class Live:
     Args:
         source: of bundles.
         interval: seconds between two looks at the registry.
+        keeper: hears of every answer.
 
     Raises:
         ConvoyError: the first bundle cannot be had.
     """
 
-    def __init__(self, source: Source, metrics: Metrics, *, threads: int = 1, interval: float = 5.0) -> None:
-        self._source, self._metrics = source, metrics
+    def __init__(
+        self,
+        source: Source,
+        metrics: Metrics,
+        *,
+        threads: int = 1,
+        interval: float = 5.0,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self._source, self._metrics, self._keeper = source, metrics, keeper
         self._threads, self._interval = threads, interval
         self.pool = ThreadPoolExecutor(cores(), thread_name_prefix="predict")
         self.explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
@@ -179,7 +203,7 @@ class Live:
             predictor.spec["max_pixels"] = min(predictor.spec["max_pixels"], MAX_PIXELS)
             self._source.check(bundle, predictor)
         _warm_up(predictor, reference)
-        return Served(reference, predictor, self._metrics)
+        return Served(reference, predictor, self._metrics, self._keeper)
 
 
 def _warm_up(predictor: Predictor, reference: Reference) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from convoy.bundle import build as bundle
+from convoy.bundle import reference
 from convoy.data.store import Store
 from convoy.io import read_json, sha256_file
 from convoy.layout import BUNDLE, EVALUATE, PREPARE, SPLIT, TRAIN
@@ -39,7 +40,7 @@ def package(
         IntegrityError: ONNX and torch disagree on a test sample.
     """
     preprocessor = read_json(prepared / "preprocessor.json")
-    test = Store.open(prepared / "test")
+    held_out = {split: Store.open(prepared / split) for split in ("val", "test")}
     calibration, slices = evaluated / "calibration.json", evaluated / "slices.csv"
     sources = bundle.Sources(
         weights=trained / "model.safetensors",
@@ -50,8 +51,9 @@ def package(
         environment_lock=sha256_file(environment_lock) if environment_lock.is_file() else None,
         calibration=read_json(calibration) if calibration.is_file() else None,
         slices=pd.read_csv(slices) if slices.is_file() else None,
+        reference=reference.table(pd.read_parquet(evaluated / "predictions.parquet"), held_out),
     )
-    bundle.build(out, network.load(trained, preprocessor), sources, test)
+    bundle.build(out, network.load(trained, preprocessor), sources, held_out["test"])
 
 
 def main(config: "Config") -> None:

@@ -1,0 +1,22 @@
+"""What a server tells of its answers. Who keeps them, and where, serving does not know."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convoy.data import pixels
+from convoy.serving.source import Reference
+
+
+class Keeper(Protocol):
+    """Takes what was predicted, from several threads; neither method may fail or wait."""
+
+    def look(self, content: pixels.Content, image: NDArray[np.uint8], /) -> Any:
+        """What is kept of a picture: of its bytes or pixels, and of (H, W, C) as the network takes it."""
+
+    def put(
+        self, model: Reference, looks: Sequence[Any], classes: Sequence[str], rows: NDArray[np.float64], /
+    ) -> None:
+        """The answers to pictures that were looked at: probabilities (n, classes)."""
