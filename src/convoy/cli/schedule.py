@@ -79,7 +79,8 @@ def add(
     done = "made" if new else "changed"
     typer.echo(f"schedule {name} {done}: {expression} ({zone}), {plan.ref} is at {commit[:12]} now")
     _tell_times(times, zone, active=entry.active)
-    dirty = [path for path in provenance.git_state(root).changed if not path.endswith(".dvc")]
+    folder = plan.folder(root)
+    dirty = [path for path in provenance.git_state(root).changed if (root / path).resolve() != folder]
     if dirty:
         shown = ", ".join(dirty[:3]) + (" …" if len(dirty) > 3 else "")
         typer.echo(f"note: what is not committed is not part of the runs: {shown}")

@@ -66,14 +66,15 @@ def laid_out(root: Path, commit: str) -> Iterator[Workplace]:
 
 
 def _share_dvc(root: Path, project: Path) -> Path:
-    """The clone's cache and its remotes, by absolute paths: relative ones would lead elsewhere from here."""
+    """The clone's cache, its remotes and its own settings; relative paths are turned to lead to the same."""
+    from dvc.config_schema import RelPath  # DVC's files hold ASCII only: a path of the clone may not be
     from dvc.repo import Repo
 
     with Repo(str(root)) as own:
         cache = Path(own.cache.local.path)  # …/files/md5
         local = own.config.load_one("local")
-        remotes = {name: str(remote["url"]) for name, remote in own.config["remote"].items()}
-    local.setdefault("cache", {})["dir"] = str(cache.parents[1])
+        remotes = {name: remote["url"] for name, remote in own.config["remote"].items()}
+    local.setdefault("cache", {})["dir"] = RelPath(cache.parents[1])
     for name, url in remotes.items():
         local.setdefault("remote", {}).setdefault(name, {})["url"] = url
     local.setdefault("core", {})["analytics"] = False
