@@ -9,7 +9,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed, Pending
 from prefect.tasks import Task
@@ -18,7 +18,7 @@ from convoy import environment
 from convoy.config.load import load
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
-from convoy.pipeline import recorded, subflow, summary
+from convoy.pipeline import abandoned, recorded, subflow, summary
 from convoy.schedule import _lease as lease
 from convoy.schedule import arrivals, commits, record, running, taking, workplace
 from convoy.schedule.plan import Plan
@@ -42,6 +42,7 @@ def scheduled(
     """A run of the schedule `name`; the parameters are those of `convoy.schedule.plan.Plan`."""
     root = environment.project_root()
     environment.apply(root)
+    _tell(tags=[*_this().tags, abandoned.tag()])  # so that a later start finds out that this process is gone
     logger = get_run_logger()
 
     def say(text: str) -> None:
@@ -78,7 +79,7 @@ def _run(plan: Plan, say: Say) -> State[Any]:
             if isinstance(ready, str):
                 return _nothing(ready, say)
             title = f"{plan.name} {ready.commit[:8]}"
-            _rename(title)
+            _tell(name=title)
             known = None
             if ready.done:
                 known = recorded.find(place.project, config) or recorded.ask(place.project, config)
@@ -106,13 +107,10 @@ def _pipeline(place: Workplace, plan: Plan, options: list[str], title: str) -> d
 
 def _stand_in() -> str:
     """The task run that stands for the pipeline in this run; Prefect gives it the states of the subflow."""
-    context = FlowRunContext.get()
-    assert context is not None
-    assert context.flow_run is not None
     with get_client(sync_client=True) as client:
         made = client.create_task_run(
             Task(fn=_run, name="pipeline"),
-            flow_run_id=context.flow_run.id,
+            flow_run_id=_this().id,
             dynamic_key=os.urandom(4).hex(),
             name="pipeline",
             state=Pending(),
@@ -120,11 +118,17 @@ def _stand_in() -> str:
     return str(made.id)
 
 
-def _rename(title: str) -> None:
+def _this() -> FlowRun:
     context = FlowRunContext.get()
-    if context is not None and context.flow_run is not None:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(context.flow_run.id, name=title)
+    assert context is not None
+    assert context.flow_run is not None
+    return context.flow_run
+
+
+def _tell(**facts: Any) -> None:
+    """Change what the server shows of this run."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(_this().id, **facts)
 
 
 def _nothing(told: str, say: Say) -> State[Any]:

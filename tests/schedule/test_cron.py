@@ -40,7 +40,7 @@ def test_what_cron_knows_is_taken(given: str, tidied: str) -> None:
     ],
 )
 def test_anything_else_is_refused_by_the_name_of_its_field(given: str, told: str) -> None:
-    with pytest.raises(ConfigError, match="fields|is no") as refused:
+    with pytest.raises(ConfigError) as refused:
         cron.check(given)
     assert told in str(refused.value)
     assert "0 2 * * *" in refused.value.fix

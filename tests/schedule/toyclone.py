@@ -1,4 +1,4 @@
-"""A person's clone with a toy pipeline: real git, real DVC, a stage that lists its data, a flow that runs DVC."""
+"""A person's clone with a toy pipeline: real git and DVC, a stage that lists its data, a flow that runs it."""
 
 import hashlib
 import subprocess
@@ -52,7 +52,7 @@ def make(root: Path) -> Path:
     (root / "flows").mkdir()
     (root / "flows/pipeline.py").write_text(FLOW)
     (root / "flows/scheduled.py").write_text("")
-    (root / ".gitignore").write_text("/.convoy/\n")
+    (root / ".gitignore").write_text("/.convoy/\n/names.txt\n")
     git(root, "init", "--quiet", "--initial-branch", "main")
     dvc(root, "init", "--quiet")
     dvc(root, "config", "core.analytics", "false")

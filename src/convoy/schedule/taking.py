@@ -86,9 +86,9 @@ def _update_imports(repo: Any, say: Say) -> None:
     imports = [stage for stage in repo.index.stages if stage.is_import]
     for stage in imports:
         before = stage.outs[0].hash_info.value
-        (updated,) = repo.update([stage.addressing])
+        (updated,) = repo.update([stage.path])
         if updated.outs[0].hash_info.value != before:
-            say(f"{stage.addressing}: new data")
+            say(f"{stage.path_in_repo}: new data")
     if not imports:
         say("nothing is imported here (`dvc import`), so there is nothing to update")
 
