@@ -1,4 +1,4 @@
-"""A person's clone with a toy pipeline: real git and DVC, a stage that lists its data, a flow that runs it."""
+"""A person's clone with a toy pipeline: real git and DVC, a stage that lists its data, a flow for it."""
 
 import hashlib
 import subprocess
