@@ -18,11 +18,11 @@ from convoy import environment
 from convoy.config.load import load
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
-from convoy.pipeline import abandoned, recorded, subflow, summary
-from convoy.schedule import _lease as lease
+from convoy.notify import runs as told
+from convoy.pipeline import abandoned, lease, recorded, subflow, summary
 from convoy.schedule import arrivals, commits, record, running, taking, workplace
 from convoy.schedule.plan import Plan
-from convoy.schedule.running import Say
+from convoy.schedule.running import PipelineFailed, Say
 from convoy.schedule.workplace import Workplace
 
 NOTHING = "NothingNew"
@@ -53,6 +53,8 @@ def scheduled(
         return _run(plan, say)
     except ConvoyError as error:
         logger.error("%s", error)
+        if not isinstance(error, PipelineFailed):  # which told of it
+            told.failed(root, f"schedule {name}: {error}", command=f"convoy schedule show {name}")
         return Failed(message=str(error))
 
 
@@ -84,7 +86,12 @@ def _run(plan: Plan, say: Say) -> State[Any]:
             if ready.done:
                 known = recorded.find(place.project, config) or recorded.ask(place.project, config)
             if known is not None:
-                said = f"nothing changed: {_said(known.receipt.as_dict())}"
+                made = known.receipt
+                said = f"nothing changed: {_said(made.as_dict())}"
+                told.ended(
+                    root, model=made.name, version=made.version, status=made.status, new=False,
+                    reason=made.verdict["reason"],
+                )  # fmt: skip
             else:
                 trusted = last is not None and last.checked == running.checked(place.project)
                 options = [*(["--checked"] if trusted else []), "--fresh", *sorted(ready.fresh)]

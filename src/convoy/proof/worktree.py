@@ -62,6 +62,7 @@ def laid_out(
     keep: Path | None = None,
     *,
     folder: str = _REPRODUCE,
+    tree: str = _TREE,
     configure: Callable[[Path, Path], Path] = own_cache,
 ) -> Iterator[Worktree]:
     """Check a commit out beside everything else, apply a patch, and remove it all afterwards.
@@ -70,6 +71,7 @@ def laid_out(
         root: the project in this clone.
         keep: a folder, empty or missing, that gets the worktree and is not removed.
         folder: of `.convoy`, for the scratch folders.
+        tree: the worktree's place in a scratch folder.
         configure: is given the project in the worktree and the scratch folder; sets DVC up there and returns
             the cache's folder `files/md5`.
 
@@ -81,14 +83,14 @@ def laid_out(
     ensure_commit(root, commit)
     below = git(root, "rev-parse", "--show-prefix").strip()
     with _scratch(root, keep, folder) as scratch:
-        tree = scratch / _TREE
+        place = scratch / tree
         try:
             # no hooks: one of DVC's own would check the data out
             git(root, "-c", f"core.hooksPath={os.devnull}",
-                "worktree", "add", "--quiet", "--detach", "--force", str(tree), commit)  # fmt: skip
+                "worktree", "add", "--quiet", "--detach", "--force", str(place), commit)  # fmt: skip
             if patch:
-                _apply(tree, patch)
-            project = tree / below
+                _apply(place, patch)
+            project = place / below
             if not (project / ".dvc").is_dir():
                 raise IntegrityError(
                     "the commit holds no DVC project", where=str(project), fix="`dvc init`, commit"
@@ -97,7 +99,7 @@ def laid_out(
         finally:
             end_processes(scratch)
             if keep is None:
-                _remove(root, tree)
+                _remove(root, place)
 
 
 @contextmanager
@@ -146,7 +148,6 @@ def prune(root: Path, folder: str = _REPRODUCE) -> None:
             continue  # of a call that runs
         try:
             end_processes(place / name)
-            _remove(root, place / name / _TREE)
             shutil.rmtree(place / name, ignore_errors=True)
             Path(lock.lock_file).unlink(missing_ok=True)
         finally:

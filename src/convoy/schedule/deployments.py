@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from convoy import environment
 from convoy.errors import ConfigError, ResourceError
-from convoy.schedule import _standing as standing
 from convoy.schedule.plan import FLOW, Plan
 
 POOL = "convoy"  # the work pool of `convoy up`
@@ -63,18 +63,13 @@ def server(root: Path) -> Iterator["Server"]:
     Raises:
         ResourceError: there is none, or it does not answer.
     """
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
-        found = standing.find(root)
-        url = found.prefect if found is not None else None
+    url = os.environ.get("PREFECT_API_URL") or environment.of_stack(root).get("PREFECT_API_URL")
     if not url:
         raise ResourceError(
             "schedules need a Prefect server that stands, and none is running for this project",
             where=str(root),
             fix="start `convoy up` in another terminal; or set PREFECT_API_URL",
         )
-    url = url.rstrip("/")
-    url = url if url.endswith("/api") else f"{url}/api"
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError

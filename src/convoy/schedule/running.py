@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 from convoy import provenance
 from convoy.config.register import FlowConfig
 from convoy.environment import state_dir
-from convoy.errors import ConvoyError, GateRefused, ResourceError
+from convoy.errors import ConfigError, ConvoyError, GateRefused, ResourceError
 from convoy.io import read_json, sha256_file
 from convoy.layout import PARAMS
-from convoy.pipeline import fresh, subflow, summary
-from convoy.schedule import _lease as lease
+from convoy.pipeline import fresh, lease, subflow, summary
 from convoy.schedule import arrivals, commits, record, taking
 from convoy.schedule.arrivals import Listing
 from convoy.schedule.plan import Plan
@@ -35,7 +34,7 @@ _TAIL = 12  # lines of the child's output that tell of an error
 
 
 class PipelineFailed(ConvoyError):
-    """The pipeline of a scheduled run ended badly; `exit_code` is its own, 5 where a signal ended it."""
+    """The pipeline of a scheduled run ended badly and told of it; `exit_code` is its own."""
 
     def __init__(self, code: int, said: str) -> None:
         super().__init__(said)
@@ -126,12 +125,11 @@ def run_pipeline(
 
     Raises:
         PipelineFailed: it failed, not: the gate refused.
+        ResourceError: a signal ended it.
         ConfigError: the commit has no flow.
     """
     script = place.project / _SCRIPT
     if not script.is_file():
-        from convoy.errors import ConfigError
-
         raise ConfigError("the commit has no flow", where=_SCRIPT.as_posix(), fix="commit flows/")
     result = place.tree.scratch / "result.json"
     result.unlink(missing_ok=True)
@@ -157,7 +155,11 @@ def run_pipeline(
         receipt: dict[str, Any] = read_json(result)
         return receipt
     if code < 0:
-        raise PipelineFailed(MENDABLE, f"error 5: the pipeline was ended by signal {-code}\n{_tail(log)}")
+        raise ResourceError(
+            f"the pipeline was ended from outside, by signal {-code}",
+            where=str(log),
+            fix="look for what ended it: memory that ran out, a person; the next run goes on where it was",
+        )
     raise PipelineFailed(code or 1, _tail(log))
 
 

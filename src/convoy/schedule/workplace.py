@@ -57,12 +57,13 @@ def laid_out(root: Path, commit: str) -> Iterator[Workplace]:
         (project / STATE).symlink_to(state_dir(root).resolve())
         return _share_dvc(root, project)
 
+    tree = f"tree/{root.name}"  # messages name a project by its folder
     with (
-        worktree.laid_out(root, commit, folder=FOLDER, configure=share) as tree,
-        worktree.own_state(tree),
-        _hidden(tree.scratch / "gitignore"),
+        worktree.laid_out(root, commit, folder=FOLDER, tree=tree, configure=share) as laid,
+        worktree.own_state(laid),
+        _hidden(laid.scratch / "gitignore"),
     ):
-        yield Workplace(root, commit, tree)
+        yield Workplace(root, commit, laid)
 
 
 def _share_dvc(root: Path, project: Path) -> Path:
