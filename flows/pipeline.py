@@ -37,6 +37,7 @@ from convoy.pipeline.causes import Ending
 from convoy.pipeline.fresh import standing as standing_of
 from convoy.pipeline.progress import EpochArtifact
 from convoy.pipeline.repro import Outcome, end_all, ending, repro
+from convoy.pipeline.subflow import begin
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOW = "convoy run"  # for those who wait for it
@@ -213,7 +214,7 @@ def main() -> int:
     try:
         # a heartbeat tells a server of a lost worker; a flow that runs here would only wait a second for it
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), tags(abandoned.tag()):
-            result = pipeline(options.checked, options.fresh)
+            result: summary.Result = begin(pipeline, checked=options.checked, fresh=options.fresh)
     except ConvoyError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

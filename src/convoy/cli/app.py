@@ -25,6 +25,7 @@ from convoy.cli import (
     registry,
     run,
     runs,
+    schedule,
     serve,
     stage,
     up,
@@ -51,6 +52,7 @@ app.add_typer(model.app, name="model")
 app.command("runs")(runs.runs)
 app.command("compare")(runs.compare)
 app.add_typer(runs.track, name="track")
+app.add_typer(schedule.app, name="schedule")
 app.command("register")(registry.register)
 app.add_typer(registry.app, name="registry")
 app.command("lr-find")(lr_find.lr_find)

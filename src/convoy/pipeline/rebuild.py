@@ -59,7 +59,7 @@ def rebuild(
     with tempfile.TemporaryDirectory(prefix="convoy-") as scratch:
         made = origin.of(client, reference, Path(scratch))
         say(f"{made.name} version {made.version}, commit {made.commit[:12]}, bundle {made.digest[:12]}")
-        with worktree.laid_out(root, made.commit, made.patch, keep) as tree, _own_state(tree):
+        with worktree.laid_out(root, made.commit, made.patch, keep) as tree, worktree.own_state(tree):
             return _rebuild(root, made, tree, tolerance, say)
 
 
@@ -198,20 +198,6 @@ def _engine(made: Origin) -> dict[str, str]:
     provenance_of = made.info.get("provenance", {})
     known = {name: provenance_of.get(name) for name in ("device", "precision", "memory_format", "compile")}
     return {} if None in known.values() else {TRAIN_AS: json.dumps(known)}
-
-
-@contextmanager
-def _own_state(tree: Worktree) -> Iterator[None]:
-    """DVC keeps a folder in /var/tmp for every project it sees; this one's goes with the worktree."""
-    name = "DVC_SITE_CACHE_DIR"
-    before = os.environ.get(name)
-    os.environ[name] = str(tree.scratch / "state")
-    try:
-        yield
-    finally:
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
 
 
 @contextmanager

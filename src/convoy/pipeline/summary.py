@@ -15,6 +15,8 @@ from convoy.registry.register import Receipt
 if TYPE_CHECKING:
     from convoy.config.schema import Config
 
+TITLE = "CONVOY_RUN_TITLE"  # a variable: for whom a run was made, which goes before its name in MLflow
+
 _SHOWN = ("accuracy", "macro_f1", "log_loss")
 
 
@@ -93,7 +95,12 @@ def conclude(root: Path, config: "Config") -> Result:
     """
     run_id = tracking.sync(root, config)
     receipt = register.register(root, config, run_id)
-    run = connect(root).get_run(receipt.run_id)
+    client = connect(root)
+    run = client.get_run(receipt.run_id)
+    title = os.environ.get(TITLE)
+    if title and receipt.new:  # a run that was there before keeps its name
+        client.update_run(receipt.run_id, name=f"{title} {run.info.run_name}")
+        run = client.get_run(receipt.run_id)
     uri = os.environ["MLFLOW_TRACKING_URI"]
     link = (
         f"{uri}/#/experiments/{run.info.experiment_id}/runs/{receipt.run_id}"

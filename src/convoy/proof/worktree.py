@@ -1,14 +1,14 @@
-"""A clean git worktree of a commit in a scratch folder, with its own DVC cache; gone when the block ends.
+"""A clean git worktree of a commit in a scratch folder, gone when the block ends.
 
-The scratch folders lie in `.convoy/reproduce/`, each with a lock that its process holds. A killed process
-leaves its folder; the next call finds the lock free and removes it.
+The scratch folders lie in `.convoy/reproduce/`, or another folder beside it, each with a lock that its
+process holds. A killed process leaves its folder; the next call finds the lock free and removes it.
 """
 
 import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,13 @@ from filelock import FileLock, Timeout
 
 from convoy.environment import state_dir
 from convoy.errors import IntegrityError, ResourceError
+from convoy.proof.git import git, has_commit, last_line
 
 _TREE, _CACHE, _LOCK = "tree", "cache", ".lock"
 _GIT_SECONDS = 120
 _END_SECONDS = 10.0
+_REPRODUCE = "reproduce"
+SITE = "DVC_SITE_CACHE_DIR"  # where DVC keeps a folder for every project it sees; /var/tmp unless told
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Worktree:
     Attributes:
         scratch: the folder that holds everything and disappears.
         project: the project's root in it (the repository's root, or the folder of the project below it).
-        cache: DVC's cache for what the stages make, `files/md5` within.
+        cache: the folder `files/md5` of DVC's cache for what the stages make.
     """
 
     scratch: Path
@@ -38,34 +41,78 @@ class Worktree:
     cache: Path
 
 
+def own_cache(project: Path, scratch: Path) -> Path:
+    """Give a worktree a DVC cache that nobody shares. Remotes are asked through the clone, not from here.
+
+    Returns:
+        Its folder `files/md5`.
+    """
+    folder = project / ".dvc"
+    cache = os.path.relpath(scratch / _CACHE, folder)  # DVC's settings hold ASCII only
+    text = f'[core]\n    analytics = false\n[cache]\n    dir = {cache}\n    type = "reflink,copy"\n'
+    (folder / "config.local").write_text(text, encoding="utf-8")
+    return scratch / _CACHE / "files" / "md5"
+
+
 @contextmanager
-def laid_out(root: Path, commit: str, patch: str = "", keep: Path | None = None) -> Iterator[Worktree]:
+def laid_out(
+    root: Path,
+    commit: str,
+    patch: str = "",
+    keep: Path | None = None,
+    *,
+    folder: str = _REPRODUCE,
+    tree: str = _TREE,
+    configure: Callable[[Path, Path], Path] = own_cache,
+) -> Iterator[Worktree]:
     """Check a commit out beside everything else, apply a patch, and remove it all afterwards.
 
     Args:
         root: the project in this clone.
         keep: a folder, empty or missing, that gets the worktree and is not removed.
+        folder: of `.convoy`, for the scratch folders.
+        tree: the worktree's place in a scratch folder.
+        configure: is given the project in the worktree and the scratch folder; sets DVC up there and returns
+            the cache's folder `files/md5`.
 
     Raises:
-        IntegrityError: the patch does not apply.
+        IntegrityError: the patch does not apply, or the commit holds no DVC project.
         ResourceError: the commit is not to be had, or git failed.
     """
-    prune(root)
+    prune(root, folder)
     ensure_commit(root, commit)
-    below = _git(root, "rev-parse", "--show-prefix").strip()
-    with _scratch(root, keep) as scratch:
-        tree = scratch / _TREE
+    below = git(root, "rev-parse", "--show-prefix").strip()
+    with _scratch(root, keep, folder) as scratch:
+        place = scratch / tree
         try:
-            _git(root, "worktree", "add", "--quiet", "--detach", "--force", str(tree), commit)
+            # no hooks: one of DVC's own would check the data out
+            git(root, "-c", f"core.hooksPath={os.devnull}",
+                "worktree", "add", "--quiet", "--detach", "--force", str(place), commit)  # fmt: skip
             if patch:
-                _apply(tree, patch)
-            project = tree / below
-            _configure_dvc(project, scratch)
-            yield Worktree(scratch, project, scratch / _CACHE / "files" / "md5")
+                _apply(place, patch)
+            project = place / below
+            if not (project / ".dvc").is_dir():
+                raise IntegrityError(
+                    "the commit holds no DVC project", where=str(project), fix="`dvc init`, commit"
+                )
+            yield Worktree(scratch, project, configure(project, scratch))
         finally:
             end_processes(scratch)
             if keep is None:
-                _remove(root, tree)
+                _remove(root, place)
+
+
+@contextmanager
+def own_state(tree: Worktree) -> Iterator[None]:
+    """What DVC keeps of the worktree in its site folder goes with it."""
+    before = os.environ.get(SITE)
+    os.environ[SITE] = str(tree.scratch / "state")
+    try:
+        yield
+    finally:
+        os.environ.pop(SITE)
+        if before is not None:
+            os.environ[SITE] = before
 
 
 def ensure_commit(root: Path, commit: str) -> None:
@@ -74,13 +121,13 @@ def ensure_commit(root: Path, commit: str) -> None:
     Raises:
         ResourceError: nobody has it.
     """
-    if _has(root, commit):
+    if has_commit(root, commit):
         return
-    for remote in (_git(root, "remote", check=False) or "").split():
-        _git(root, "fetch", "--quiet", remote, check=False)
-        if not _has(root, commit):
-            _git(root, "fetch", "--quiet", remote, commit, check=False)
-        if _has(root, commit):
+    for remote in git(root, "remote", check=False).split():
+        git(root, "fetch", "--quiet", remote, check=False)
+        if not has_commit(root, commit):
+            git(root, "fetch", "--quiet", remote, commit, check=False)
+        if has_commit(root, commit):
             return
     raise ResourceError(
         f"this clone has no commit {commit[:12]}, and its remotes do not give it",
@@ -89,24 +136,23 @@ def ensure_commit(root: Path, commit: str) -> None:
     )
 
 
-def prune(root: Path) -> None:
-    """Remove what killed calls left."""
-    folder = _folder(root)
-    names = {path.name.removesuffix(_LOCK) for path in folder.iterdir()} if folder.is_dir() else set()
+def prune(root: Path, folder: str = _REPRODUCE) -> None:
+    """Remove what killed calls left in a folder of `.convoy`."""
+    place = state_dir(root) / folder
+    names = {path.name.removesuffix(_LOCK) for path in place.iterdir()} if place.is_dir() else set()
     for name in sorted(names):
-        lock = FileLock(folder / f"{name}{_LOCK}")
+        lock = FileLock(place / f"{name}{_LOCK}")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             continue  # of a call that runs
         try:
-            end_processes(folder / name)
-            _remove(root, folder / name / _TREE)
-            shutil.rmtree(folder / name, ignore_errors=True)
+            end_processes(place / name)
+            shutil.rmtree(place / name, ignore_errors=True)
             Path(lock.lock_file).unlink(missing_ok=True)
         finally:
             lock.release()
-    _git(root, "worktree", "prune", check=False)
+    git(root, "worktree", "prune", check=False)
 
 
 def end_processes(folder: Path) -> None:
@@ -130,7 +176,7 @@ def end_processes(folder: Path) -> None:
 
 
 @contextmanager
-def _scratch(root: Path, keep: Path | None) -> Iterator[Path]:
+def _scratch(root: Path, keep: Path | None, folder: str) -> Iterator[Path]:
     if keep is not None:
         if keep.exists() and any(keep.iterdir()):
             raise ResourceError(
@@ -139,27 +185,17 @@ def _scratch(root: Path, keep: Path | None) -> Iterator[Path]:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
         return
-    folder = _folder(root)
-    folder.mkdir(parents=True, exist_ok=True)
+    place = state_dir(root) / folder
+    place.mkdir(parents=True, exist_ok=True)
     name = f"run-{os.getpid()}-{secrets.token_hex(4)}"
-    with FileLock(folder / f"{name}{_LOCK}") as lock:
-        scratch = folder / name
+    with FileLock(place / f"{name}{_LOCK}") as lock:
+        scratch = place / name
         scratch.mkdir()
         try:
             yield scratch
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _configure_dvc(project: Path, scratch: Path) -> None:
-    """A cache that nobody shares. Remotes are asked through the clone, not from here."""
-    folder = project / ".dvc"
-    if not folder.is_dir():
-        raise IntegrityError("the commit holds no DVC project", where=str(project), fix="`dvc init`, commit")
-    cache = os.path.relpath(scratch / _CACHE, folder)  # DVC's settings hold ASCII only
-    text = f'[core]\n    analytics = false\n[cache]\n    dir = {cache}\n    type = "reflink,copy"\n'
-    (folder / "config.local").write_text(text, encoding="utf-8")
 
 
 def _apply(tree: Path, patch: str) -> None:
@@ -169,50 +205,13 @@ def _apply(tree: Path, patch: str) -> None:
     )  # fmt: skip
     if done.returncode:
         raise IntegrityError(
-            f"the changes that were logged with the model do not apply: {_last(done.stderr)}",
+            f"the changes that were logged with the model do not apply: {last_line(done.stderr)}",
             where=str(tree),
             fix="register the model from a committed tree",
         )
 
 
 def _remove(root: Path, tree: Path) -> None:
-    _git(root, "worktree", "remove", "--force", str(tree), check=False)
+    git(root, "worktree", "remove", "--force", str(tree), check=False)
     shutil.rmtree(tree, ignore_errors=True)
-    _git(root, "worktree", "prune", check=False)
-
-
-def _folder(root: Path) -> Path:
-    return state_dir(root) / "reproduce"
-
-
-def _has(root: Path, commit: str) -> bool:
-    return _git(root, "cat-file", "-t", commit, check=False) == "commit\n"
-
-
-def _git(root: Path, *arguments: str, check: bool = True) -> str:
-    """Output of a git command; empty where it failed and `check` is off.
-
-    Raises:
-        ResourceError: it failed.
-    """
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, check=False, timeout=_GIT_SECONDS,
-            stdin=subprocess.DEVNULL, env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        if not check:
-            return ""
-        raise ResourceError(f"git failed: {error}", where=str(root), fix="install git") from error
-    if done.returncode and check:
-        raise ResourceError(
-            f"`git {' '.join(arguments[:2])}` failed: {_last(done.stderr)}",
-            where=str(root),
-            fix="run it by hand to see why",
-        )
-    return done.stdout.decode("utf-8", "replace") if not done.returncode else ""
-
-
-def _last(stderr: bytes) -> str:
-    lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "no message"
+    git(root, "worktree", "prune", check=False)

@@ -10,7 +10,7 @@ from convoy.pipeline import code
 from convoy.proof import pins
 from convoy.scaffold import versioning
 
-COPIED = ("flows/pipeline.py", "prefect.yaml", "requirements.lock")
+COPIED = ("flows/pipeline.py", "flows/scheduled.py", "prefect.yaml", "requirements.lock")
 
 _KEPT = "prefect.yaml"  # schedules are the user's
 _FIXES = "data/fixes.csv"

@@ -1,0 +1,149 @@
+"""The Prefect flow of a schedule: the pipeline at a commit, in a worktree of its own, on the newest data.
+
+`convoy schedule add` makes a deployment of it. Nothing in the person's workspace is touched: not params.yaml,
+dvc.lock, data or artifacts. What the run shares with it are DVC's cache and `.convoy`.
+"""
+
+import os
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed, Pending
+from prefect.tasks import Task
+
+from convoy import environment
+from convoy.config.load import load
+from convoy.errors import ConvoyError
+from convoy.layout import PARAMS
+from convoy.notify import runs as told
+from convoy.pipeline import abandoned, lease, recorded, subflow, summary
+from convoy.schedule import arrivals, commits, record, running, taking, workplace
+from convoy.schedule.plan import Plan
+from convoy.schedule.running import PipelineFailed, Say
+from convoy.schedule.workplace import Workplace
+
+NOTHING = "NothingNew"
+
+
+@flow(name="scheduled", validate_parameters=False, persist_result=False)
+def scheduled(
+    name: str,
+    ref: str = "HEAD",
+    push: bool = False,
+    commit_lock: str | None = None,
+    on_new_data: bool = False,
+    watch: str | None = None,
+    fetch: bool = False,
+    settle: float = 60.0,
+) -> State[Any]:
+    """A run of the schedule `name`; the parameters are those of `convoy.schedule.plan.Plan`."""
+    root = environment.project_root()
+    environment.apply(root)
+    _tell(tags=[*_this().tags, abandoned.tag()])  # so that a later start finds out that this process is gone
+    logger = get_run_logger()
+
+    def say(text: str) -> None:
+        logger.info("%s", text)
+
+    plan = Plan(name, ref, push, commit_lock, on_new_data, watch, fetch, settle)
+    try:
+        return _run(plan, say)
+    except ConvoyError as error:
+        logger.error("%s", error)
+        if not isinstance(error, PipelineFailed):  # which told of it
+            told.failed(root, f"schedule {name}: {error}", command=f"convoy schedule show {name}")
+        return Failed(message=str(error))
+
+
+def _run(plan: Plan, say: Say) -> State[Any]:
+    root = environment.project_root()
+    last = record.read(root, plan.name)
+    folder = plan.folder(root)
+    listing = arrivals.listing(folder) if folder is not None else None
+    if told := running.nothing_new(root, plan, last, listing):
+        return _nothing(told, say)
+    if folder is not None:
+        listing = arrivals.settled(lambda: arrivals.listing(folder), plan.settle, say=say)
+        if listing is None:
+            return _nothing(f"{folder} is still changing; the next run looks again", say)
+    with lease.project(root, f"schedule {plan.name}", say=say):
+        commit = commits.resolve(root, plan.ref)
+        with workplace.laid_out(root, commit) as place:
+            config = load(place.project / PARAMS)
+            retries = config.flow.retries
+            say(f"{plan.ref} is {commit[:12]}, laid out in {place.project}")
+            ready = running.mended(
+                lambda: running.prepare(place, plan, last, listing, say), config.flow, retries, say
+            )
+            if isinstance(ready, str):
+                return _nothing(ready, say)
+            title = f"{plan.name} {ready.commit[:8]}"
+            _tell(name=title)
+            known = None
+            if ready.done:
+                known = recorded.find(place.project, config) or recorded.ask(place.project, config)
+            if known is not None:
+                made = known.receipt
+                said = f"nothing changed: {_said(made.as_dict())}"
+                told.ended(
+                    root, model=made.name, version=made.version, status=made.status, new=False,
+                    reason=made.verdict["reason"],
+                )  # fmt: skip
+            else:
+                trusted = last is not None and last.checked == running.checked(place.project)
+                options = [*(["--checked"] if trusted else []), "--fresh", *sorted(ready.fresh)]
+                receipt = running.mended(
+                    lambda: _pipeline(place, plan, options, title), config.flow, min(retries, 1), say
+                )
+                said = _said(receipt)
+            say(said)
+            if plan.push:
+                running.mended(lambda: taking.push(place, say), config.flow, retries, say)
+            running.finish(place, plan, ready, listing, said, say)
+    return Completed(name=NOTHING if known is not None else None, message=said)
+
+
+def _pipeline(place: Workplace, plan: Plan, options: list[str], title: str) -> dict[str, Any]:
+    """The pipeline as a subflow, in a process that runs the commit's own code."""
+    variables = {subflow.PARENT: _stand_in(), subflow.NAME: title, summary.TITLE: title}
+    return running.run_pipeline(place, options, variables, running.log_file(place.root, plan))
+
+
+def _stand_in() -> str:
+    """The task run that stands for the pipeline in this run; Prefect gives it the states of the subflow."""
+    with get_client(sync_client=True) as client:
+        made = client.create_task_run(
+            Task(fn=_run, name="pipeline"),
+            flow_run_id=_this().id,
+            dynamic_key=os.urandom(4).hex(),
+            name="pipeline",
+            state=Pending(),
+        )
+    return str(made.id)
+
+
+def _this() -> FlowRun:
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    return context.flow_run
+
+
+def _tell(**facts: Any) -> None:
+    """Change what the server shows of this run."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(_this().id, **facts)
+
+
+def _nothing(told: str, say: Say) -> State[Any]:
+    say(told)
+    return Completed(name=NOTHING, message=told)
+
+
+def _said(receipt: dict[str, Any]) -> str:
+    return (
+        f"{receipt['name']} version {receipt['version']}: {receipt['status']}, {receipt['verdict']['reason']}"
+    )
