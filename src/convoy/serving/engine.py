@@ -1,4 +1,4 @@
-"""Many pictures through one predictor: decoded by all cores, classified in batches, memory bounded."""
+"""Many samples through one predictor: prepared by all cores, classified in batches, memory bounded."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convoy.data._threads import in_chunks
-from convoy.data.pixels import UndecodableImage
-from convoy.serving.predictor import Content, Predictor
+from convoy.serving.predictor import Content, Predictor, Sample
 
 BATCH = 64
 
@@ -43,17 +42,17 @@ def classify_all(
         read: turns an element of `pictures` into content, in the decoding threads; its OSErrors are reported.
     """
 
-    def prepare(rows: range) -> tuple[range, list[NDArray[np.uint8]], dict[int, str]]:
-        images, errors = [], {}
+    def prepare(rows: range) -> tuple[range, list[Sample], dict[int, str]]:
+        samples, errors = [], {}
         for row in rows:
             try:
-                images.append(predictor.prepare(read(pictures[row])))
-            except UndecodableImage as error:
+                samples.append(predictor.prepare(read(pictures[row])))
+            except predictor.input.BAD as error:
                 errors[row] = str(error)
             except OSError as error:
                 errors[row] = error.strerror or str(error)
-        return rows, images, errors
+        return rows, samples, errors
 
     nothing = np.zeros((0, len(predictor.classes)))
-    for rows, images, errors in in_chunks(prepare, len(pictures), batch_size):
-        yield Batch(rows, predictor.classify(np.stack(images)) if images else nothing, errors)
+    for rows, samples, errors in in_chunks(prepare, len(pictures), batch_size):
+        yield Batch(rows, predictor.classify(predictor.batch(samples)) if samples else nothing, errors)
