@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convoy import io, layout, plugins
-from convoy.config.data import DataConfig, PrepareConfig
+from convoy.config._base import Section
+from convoy.config.data import DataConfig
 from convoy.data import manifest
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _VERSION = 1
 def prepare(
     divided: Path,
     data: DataConfig,
-    config: PrepareConfig,
+    config: Section,
     *,
     max_pixels: int,
     out: Path,
@@ -31,6 +32,7 @@ def prepare(
     fitted on the training split. The bytes depend neither on the cache nor on the number of processes.
 
     Args:
+        config: section `prepare`, the modality's own.
         max_pixels: of a picture.
         cache: where finished work is kept between runs; None: nowhere.
         processes: default: as the work asks for.
