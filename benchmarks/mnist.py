@@ -110,6 +110,7 @@ def preprocessor(mean: float, std: float) -> dict[str, Any]:
     return {
         "spec": {"height": 28, "width": 28, "channels": 1, "resize": "stretch", "max_pixels": 10**8},
         "classes": [str(digit) for digit in range(10)],
+        "modality": "image",
         "mean": [mean],
         "std": [std],
     }

@@ -63,8 +63,8 @@ def _run(plan: Plan, say: Say) -> State[Any]:
     last = record.read(root, plan.name)
     folder = plan.folder(root)
     listing = arrivals.listing(folder) if folder is not None else None
-    if told := running.nothing_new(root, plan, last, listing):
-        return _nothing(told, say)
+    if unchanged := running.nothing_new(root, plan, last, listing):
+        return _nothing(unchanged, say)
     if folder is not None:
         listing = arrivals.settled(lambda: arrivals.listing(folder), plan.settle, say=say)
         if listing is None:

@@ -12,14 +12,17 @@ from pathlib import Path
 import grimp
 from ruamel.yaml import YAML
 
+from convoy.plugins import PLACES, names
+
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = {
     "ingest": ["source"],
-    "validate": ["source"],
-    "prepare": ["source"],
-    "train": ["model", "objective"],
-    "evaluate": ["model"],
-    "package": ["model"],
+    "validate": ["source", "checking", "data_view"],
+    "prepare": ["source", "preparing"],
+    "augment": ["augmenting"],
+    "train": ["model", "objective", "entry", "batching", "augmenting"],
+    "evaluate": ["model", "entry", "augmenting", "view"],
+    "package": ["model", "entry", "input", "packing", "looking"],
 }
 # Files that a stage copies into its output without importing them.
 COPIED = {"package": ["convoy.serving.pyfunc"]}
@@ -28,11 +31,8 @@ READ = {
     "convoy.data.fonts": "src/convoy/data/typefaces",
     "convoy.evaluation.page": "src/convoy/evaluation/templates",
 }
-KINDS = {
-    "source": ("convoy.data.sources", "src/convoy/data/sources/${data.source}.py"),
-    "model": ("convoy.models", "src/convoy/models/${model.name}.py"),
-    "objective": ("convoy.training.objectives", "src/convoy/training/objectives/${objective.name}.py"),
-}
+# What names the plugin of a kind; that of all others is the modality.
+NAMED_BY = {"source": "data.source", "model": "model.name", "objective": "objective.name"}
 
 
 def code_deps() -> dict[str, list[str]]:
@@ -47,11 +47,13 @@ def _of_stage(graph: grimp.ImportGraph, module: str) -> list[str]:
     wanted = {module, *COPIED.get(stage, [])} | graph.find_upstream_modules(module)
     templates = []
     for kind in PLUGINS.get(stage, []):
-        package, template = KINDS[kind]
-        templates.append(template)
-        for plugin in graph.find_children(package):
-            if not plugin.rpartition(".")[2].startswith("_"):
-                wanted |= graph.find_upstream_modules(plugin)
+        package, part = PLACES[kind]
+        inner = f"/{part}" if part else ""
+        templates.append(
+            f"src/{package.replace('.', '/')}/${{{NAMED_BY.get(kind, 'data.modality')}}}{inner}.py"
+        )
+        for plugin in names(kind):
+            wanted |= graph.find_upstream_modules(f"{package}.{plugin}.{part}".rstrip("."))
     read = [file for name in wanted & READ.keys() for file in (ROOT / READ[name]).iterdir()]
     files = [file.relative_to(ROOT).as_posix() for file in read]
     return [*sorted([*files, *(path for name in wanted if (path := _path(name)))]), *templates]

@@ -14,6 +14,7 @@ import pytest
 from convoy import io
 from convoy.bundle import build as bundle
 from convoy.bundle import contents, golden, onnx_export
+from convoy.bundle.packing import image
 from convoy.data.store import Store
 from convoy.errors import IntegrityError
 from convoy.serving.predictor import Predictor
@@ -168,7 +169,7 @@ def test_the_graph_holds_no_notes_of_the_exporter(workshop: Path) -> None:
     assert not graph.metadata_props
     assert not graph.graph.metadata_props
     assert not [node.name for node in graph.graph.node if node.metadata_props or node.doc_string]
-    assert [i.name for i in graph.graph.input] == [onnx_export.INPUT]
+    assert [i.name for i in graph.graph.input] == ["images"]
     assert [o.name for o in graph.graph.output] == [onnx_export.OUTPUT]
 
 
@@ -235,7 +236,7 @@ def test_the_card_tells_in_english_and_chinese(workshop: Path) -> None:
 
 def test_requirements_are_pinned(workshop: Path) -> None:
     lines = (workshop / "good" / "bundle" / "requirements.txt").read_text().split()
-    assert [line.partition("==")[0] for line in lines] == list(bundle.REQUIREMENTS)
+    assert [line.partition("==")[0] for line in lines] == list(image.REQUIREMENTS)
     assert all("==" in line for line in lines)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from convoy.bundle import contents, reference
 from convoy.data import appearance
+from convoy.data.modalities.image import looking
 from convoy.data.store import Store
 
 
@@ -34,10 +35,10 @@ def test_many_samples_are_cut_to_a_part_by_chance_that_is_always_the_same(
 ) -> None:
     table = pd.read_parquet(workshop / "good" / "evaluate" / "predictions.parquet")
     stores = {"test": Store.open(workshop / "shared" / "prepare" / "test")}
-    whole = reference.table(table, stores)
+    whole = reference.table(table, stores, looking)
     reference_most, reference.MOST = reference.MOST, 5
     try:
-        part = reference.table(table.sample(frac=1.0, random_state=3), stores)
+        part = reference.table(table.sample(frac=1.0, random_state=3), stores, looking)
     finally:
         reference.MOST = reference_most
     pd.testing.assert_frame_equal(part, whole.head(5))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from convoy.evaluation.pictures import overlay
 from convoy.evaluation.report import ReportInputs
 
 _EMPTY = {"meta", "img", "link", "br"}
@@ -114,8 +115,7 @@ def inputs(classes: Sequence[str], said: Sequence[tuple[int, int]], **changed: A
         "classes": list(classes),
         "metrics": metrics,
         "predictions": predictions(classes, said),
-        "images": images(),
-        "heatmap": heatmap,
+        "explained": "By HiResCAM.",
         "per_class": per_class(classes, said),
         "slices": slices,
         "robustness": robustness,
@@ -128,7 +128,14 @@ def inputs(classes: Sequence[str], said: Sequence[tuple[int, int]], **changed: A
         "best_epoch": 1,
         "facts": {"data": "data/raw/toy"},
     }  # fmt: skip
-    return ReportInputs(**{**everything, **changed})
+    of = changed.pop("images", images())
+    heat = changed.pop("heatmap", heatmap)
+
+    def explain(rows: NDArray[np.int64], said: NDArray[np.int64]) -> list[Any]:
+        shown = of(rows)
+        return [(one, overlay(one, hot)) for one, hot in zip(shown, heat(shown, said), strict=True)]
+
+    return ReportInputs(**{**everything, "samples": of, "explain": explain if heat else None, **changed})
 
 
 @dataclass

@@ -7,6 +7,7 @@ from convoy.data import store
 from convoy.data.store import Store
 from convoy.evaluation import baseline, hog
 from convoy.evaluation.intervals import Resampling
+from convoy.evaluation.modalities.image.view import BASELINES, hog_linear
 from tests.toys import CLASSES
 
 HOW = Resampling(resamples=200, confidence=0.95, seed=0)
@@ -33,7 +34,7 @@ def stores(tmp_path: Path) -> tuple[Store, Store]:
 
 def test_oriented_gradients_tell_stripes_down_from_stripes_across(stores: tuple[Store, Store]) -> None:
     train, test = stores
-    found = baseline.compare("hog_linear", train, test, test.target, CLASSES, HOW)
+    found = baseline.compare("hog_linear", train, test, test.target, CLASSES, HOW, BASELINES)
     assert found["accuracy"] > 0.9
     assert found["majority_accuracy"] == 0.5
     assert found["trained_on"] == 80
@@ -44,7 +45,7 @@ def test_a_network_that_is_always_right_beats_the_commonest_class_by_half(
     stores: tuple[Store, Store],
 ) -> None:
     train, test = stores
-    found = baseline.compare("none", train, test, test.target, CLASSES, HOW)
+    found = baseline.compare("none", train, test, test.target, CLASSES, HOW, BASELINES)
     assert (found["name"], found["accuracy"], found["difference"]) == ("majority", 0.5, 0.5)
     assert found["interval"][0] > 0.3
     assert found["macro_f1"] == pytest.approx(1 / 3, abs=1e-6)
@@ -52,13 +53,15 @@ def test_a_network_that_is_always_right_beats_the_commonest_class_by_half(
 
 def test_a_network_that_is_always_wrong_is_beaten(stores: tuple[Store, Store]) -> None:
     train, test = stores
-    found = baseline.compare("hog_linear", train, test, 1 - test.target, CLASSES, HOW)
+    found = baseline.compare("hog_linear", train, test, 1 - test.target, CLASSES, HOW, BASELINES)
     assert found["interval"][1] < 0
 
 
 def test_the_same_data_give_the_same_baseline(stores: tuple[Store, Store]) -> None:
     train, test = stores
-    first, again = (baseline.compare("hog_linear", train, test, test.target, CLASSES, HOW) for _ in range(2))
+    first, again = (
+        baseline.compare("hog_linear", train, test, test.target, CLASSES, HOW, BASELINES) for _ in range(2)
+    )
     assert first == again
 
 
@@ -71,7 +74,7 @@ def test_no_more_training_samples_are_used_than_said() -> None:
 
 def test_one_class_in_the_training_data_is_the_answer() -> None:
     images = np.zeros((3, 16, 16, 1), np.uint8)
-    assert baseline.hog_linear(images, np.array([2, 2, 2]), images[:2]).tolist() == [2, 2]
+    assert hog_linear(images, np.array([2, 2, 2]), images[:2]).tolist() == [2, 2]
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (128, 96, 3), (8, 40, 3), (300, 16, 1)])

@@ -14,6 +14,7 @@ from tests import toys
 PREPROCESSOR = {
     "spec": {"height": 28, "width": 28, "channels": 3},
     "classes": ["a", "b", "c"],
+    "modality": "image",
     "mean": [0.4] * 3,
     "std": [0.25] * 3,
 }

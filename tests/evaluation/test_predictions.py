@@ -9,6 +9,8 @@ import torch
 
 from convoy.data.store import Store
 from convoy.evaluation import predictions
+from convoy.evaluation.modalities.image import view
+from convoy.training.entries.image import ImageNetwork
 from convoy.training.network import Network
 from tests.toys import CLASSES, write_store
 
@@ -22,7 +24,7 @@ def store(tmp_path: Path) -> Store:
 def network() -> Network:
     torch.manual_seed(0)
     body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(144, 2), torch.nn.Dropout(0.5))
-    return Network(body, [0.4], [0.25])
+    return ImageNetwork(body, [0.4], [0.25])
 
 
 def samples(store: Store) -> pd.DataFrame:
@@ -62,14 +64,14 @@ def test_huge_logits_and_impossible_answers_stay_finite() -> None:
 def test_brightness_is_the_mean_pixel() -> None:
     images = np.stack([np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)]).astype(np.uint8)
     images[0, 0, 0, 0] = 1
-    assert predictions.brightness(images).tolist() == [0.02, 255.0]
+    assert view.measured(images)["brightness"].tolist() == [0.02, 255.0]
 
 
 def test_rows_are_sorted_and_carry_the_manifests_columns(store: Store) -> None:
     manifest = samples(store).assign(width=range(70), group="g", confidence=7, **{"p:up": "x"})
     probability = predictions.softmax(np.eye(2, dtype=np.float32)[store.target])
     table = predictions.table(
-        {"test": (store, probability)}, CLASSES, manifest.sample(frac=1, random_state=0)
+        {"test": (store, probability)}, CLASSES, manifest.sample(frac=1, random_state=0), view.measures
     )
     assert table["id"].is_monotonic_increasing
     assert list(table.columns) == [

@@ -27,7 +27,8 @@ def test_the_transfer_recipes_weights_know_cats_and_dogs(repository: Path, reald
     assert isinstance(model, TimmConfig)
     spec = {"height": 128, "width": 128, "channels": 3}
     net = network.build(
-        model, {"spec": spec, "classes": [""] * 1000, "mean": [0.0] * 3, "std": [1.0] * 3}
+        model,
+        {"modality": "image", "spec": spec, "classes": [""] * 1000, "mean": [0.0] * 3, "std": [1.0] * 3},
     ).eval()
     right = []
     for folder, among in (("dog", DOGS), ("cat", CATS)):

@@ -15,7 +15,13 @@ from tests.models.sections import MIXED, SECTIONS
 CASES = {name: SECTIONS.get(name, {}) for name in plugins.names("model")} | {
     name: {"name": "cnn", "blocks": blocks} for name, blocks in MIXED.items()
 }
-SPEC = {"spec": {"height": 28, "width": 28, "channels": 1}, "classes": [""] * 4, "mean": [0.1], "std": [0.3]}
+SPEC = {
+    "modality": "image",
+    "spec": {"height": 28, "width": 28, "channels": 1},
+    "classes": [""] * 4,
+    "mean": [0.1],
+    "std": [0.3],
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -24,7 +30,7 @@ def test_it_answers_alike_in_onnx(name: str) -> None:
     config: ModelConfig = TypeAdapter(ModelConfig).validate_python(CASES[name])
     net = network.build(config, SPEC).eval()
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8)
-    session = onnxruntime.InferenceSession(export(net, (28, 28, 1)), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(export(net, (2, 28, 28, 1)), providers=["CPUExecutionProvider"])
     [answer] = session.run(None, {"images": images})
     with torch.inference_mode():
         np.testing.assert_allclose(answer, net(torch.from_numpy(images)).numpy(), atol=1e-4)

@@ -23,7 +23,7 @@ from convoy.training.groups import groups
 SPEC = NetworkSpec(3, 64, 64, 2)
 PREPROCESSOR = {
     "spec": {"height": 64, "width": 64, "channels": 3}, "classes": ["cat", "dog"],
-    "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.2],
+    "modality": "image", "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.2],
 }  # fmt: skip
 
 

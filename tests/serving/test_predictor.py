@@ -191,15 +191,18 @@ def test_the_bundles_own_program_answers_without_convoy_and_torch(folder: Path, 
 
 
 def test_the_portable_source_imports_nothing_of_convoy(folder: Path) -> None:
-    for name in ("predictor.py", "pixels.py", "pyfunc.py"):
+    for name in ("predictor.py", "inputs.py", "pixels.py", "pyfunc.py"):
         assert "convoy.data" not in (folder / "code" / name).read_text(encoding="utf-8")
         assert "from convoy" not in (folder / "code" / name).read_text(encoding="utf-8")
-    assert "\nimport pixels\n" in (folder / "code" / "predictor.py").read_text(encoding="utf-8")
+    assert "\nimport inputs\n" in (folder / "code" / "predictor.py").read_text(encoding="utf-8")
+    assert "\nimport pixels\n" in (folder / "code" / "inputs.py").read_text(encoding="utf-8")
 
 
 def test_a_predictor_that_imports_its_pixels_otherwise_is_not_shipped() -> None:
     with pytest.raises(AssertionError):
-        bundles.portable_source("import convoy.data.pixels\n")
+        bundles.portable_source(
+            "import convoy.data.pixels\n", {"from convoy.data import pixels": "import pixels"}
+        )
 
 
 def test_importing_the_predictor_imports_nothing_heavy() -> None:

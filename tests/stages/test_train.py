@@ -231,5 +231,5 @@ def test_a_last_batch_of_one_picture_is_refused_where_batch_normalisation_could_
         )  # fmt: skip
 
     run(MODEL)  # a map of several places gives it a spread
-    with pytest.raises(ConfigError, match="leave a process one picture"):
+    with pytest.raises(ConfigError, match="leave a process a single one"):
         run(deep)

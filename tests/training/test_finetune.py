@@ -39,6 +39,7 @@ MODEL = CnnConfig.model_validate(
 SPEC = {
     "spec": {"height": 12, "width": 12, "channels": 1},
     "classes": ["a", "b"],
+    "modality": "image",
     "mean": [0.4],
     "std": [0.2],
 }

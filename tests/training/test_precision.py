@@ -18,6 +18,7 @@ def build() -> network.Network:
     spec = {
         "spec": {"height": 12, "width": 12, "channels": 1},
         "classes": CLASSES,
+        "modality": "image",
         "mean": [0.5],
         "std": [0.5],
     }

@@ -5,7 +5,7 @@
     model_card.md                    the same for people
     samples.parquet                  id, split and target of every sample it learned from or was tested on
     reference.parquet                answers and looks of held-out samples, for `convoy monitor`
-    golden/                          a few test pictures with the expected probabilities
+    golden/                          a few test samples with the expected probabilities
     code/, requirements.txt          all that prediction needs besides Python
     SHA256SUMS                       the digest of every other file, as `sha256sum --check` reads it
 
@@ -14,7 +14,7 @@ Equal inputs give equal bytes, so the digest of the folder names the model. What
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
@@ -24,14 +24,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from convoy import plugins
 from convoy.bundle import card, contents, golden, onnx_export, reference
 from convoy.data.store import Store
 from convoy.io import atomic_path, dump_json, fresh_dir, sha256_bytes, write_bytes, write_text
 from convoy.serving.predictor import FORMAT, Predictor, softmax
-
-REQUIREMENTS = ("numpy", "onnxruntime", "opencv-python-headless", "pillow")
+from convoy.training.network import Network, entry
 
 # What a training records about itself (training.json) divides into what was asked for and what came of it.
 _PARAMS = ("model", "objective", "train", "augment")
@@ -74,43 +73,42 @@ class Sources:
         return float((self.calibration or {}).get("temperature", 1.0))
 
 
-def build(out: Path, network: nn.Module, sources: Sources, test: Store) -> None:
+def build(out: Path, network: Network, sources: Sources, test: Store) -> None:
     """Write the bundle into `out`, bundle.json last, and check ONNX against torch on the golden samples.
 
     SHA256SUMS, which lists bundle.json too, is written before it.
 
     Args:
-        network: uint8 (N, H, W, C) -> logits, with the trained weights.
+        network: with the trained weights.
         test: the prepared test split.
 
     Raises:
         IntegrityError: ONNX and torch disagree by more than 1e-4.
     """
     fresh_dir(out)
-    spec = sources.preprocessor["spec"]
-    classes = list(sources.preprocessor["classes"])
+    preprocessor = sources.preprocessor
+    classes = list(preprocessor["classes"])
+    packing = plugins.load("packing", preprocessor["modality"])
     shutil.copyfile(sources.weights, out / "model.safetensors")
-    shape = (spec["height"], spec["width"], spec["channels"])
-    write_bytes(out / "model.onnx", onnx_export.export(network, shape))
-    _write_code(out / "code")
-    write_text(out / "requirements.txt", "\n".join(requirements()) + "\n")
+    write_bytes(out / "model.onnx", onnx_export.export(network, entry(preprocessor).shape(preprocessor, 2)))
+    _write_code(out / "code", preprocessor["modality"], packing.CODE)
+    write_text(out / "requirements.txt", "\n".join(requirements(packing.REQUIREMENTS)) + "\n")
     _write_samples(sources.samples, out / "samples.parquet")
     if sources.reference is not None:
         reference.write(out, sources.reference)
-    chosen = test[golden.choose(test.target)]
+    rows = golden.choose(test.target)
     golden.write(
         out,
-        chosen["images"],
-        [name.decode("ascii") for name in chosen["id"].tolist()],
-        [classes[label] for label in chosen["target"]],
-        torch_probabilities(network, chosen["images"], sources.temperature),
+        packing.contents(test, rows),
+        packing.ENDING,
+        [name.decode("ascii") for name in test.id[rows].tolist()],
+        [classes[label] for label in test.target[rows]],
+        torch_probabilities(network, packing.inputs(test, rows, preprocessor), sources.temperature),
     )
     info = describe(sources)
-    if sources.training["model"].get("weights"):  # they brought their own, which the network applies
-        info["preprocessing"] |= {
-            name: network.get_buffer(name).flatten().tolist() for name in ("mean", "std")
-        }
-    write_text(out / "model_card.md", card.render(info, sources.samples, sources.slices))
+    info["input"] = packing.described(network)
+    info["preprocessing"] |= packing.changed(network, sources.training["model"])
+    write_text(out / "model_card.md", card.render(info, sources.samples, packing.words(info), sources.slices))
     described = dump_json(info).encode("utf-8")
     sums = {**contents.sha256s(out), "bundle.json": sha256_bytes(described)}
     write_text(out / contents.SUMS, contents.render_sums(sums))
@@ -123,14 +121,13 @@ def build(out: Path, network: nn.Module, sources: Sources, test: Store) -> None:
 
 
 def describe(sources: Sources) -> dict[str, Any]:
-    """The content of bundle.json."""
+    """The content of bundle.json, but for what the modality adds."""
     training = sources.training
     return {
         "version": FORMAT,
         "name": training["model"].get("architecture", training["model"]["name"]),
         "classes": list(sources.preprocessor["classes"]),
         "preprocessing": dict(sources.preprocessor),
-        "input": {"name": onnx_export.INPUT, "dtype": "uint8", "layout": "NHWC"},
         "output": {"name": onnx_export.OUTPUT, "activation": "softmax"},
         "params": {name: training[name] for name in _PARAMS if name in training},
         "metrics": dict(sources.metrics),
@@ -162,31 +159,51 @@ def check_parity(bundle: Path) -> None:
 
 
 def torch_probabilities(
-    network: nn.Module, images: NDArray[np.uint8], temperature: float = 1.0
+    network: Network, inputs: NDArray[Any], temperature: float = 1.0
 ) -> NDArray[np.float64]:
-    """(N, H, W, C) -> (N, classes), in fp32 on the CPU: softmax(logits / temperature)."""
+    """N samples as the network takes them -> (N, classes), fp32 on the CPU: softmax(logits / temperature)."""
     with torch.inference_mode():
-        logits = network.eval().cpu().float()(torch.from_numpy(np.ascontiguousarray(images)))
+        logits = network.eval().cpu().float()(torch.from_numpy(np.ascontiguousarray(inputs)))
     return softmax(logits.numpy(), temperature)
 
 
-def requirements() -> list[str]:
+def requirements(names: Sequence[str]) -> list[str]:
     """What prediction needs, pinned to what is installed here."""
-    return [f"{name}=={metadata.version(name)}" for name in REQUIREMENTS]
+    return [f"{name}=={metadata.version(name)}" for name in names]
 
 
-def portable_source(source: str) -> str:
-    """predictor.py as it lies in a bundle: the one import of the package becomes one of its neighbour."""
-    inside, outside = "from convoy.data import pixels\n", "import pixels\n"
-    assert source.count(inside) == 1
-    return source.replace(inside, outside)
+def portable_source(source: str, imports: Mapping[str, str]) -> str:
+    """A module as it lies in a bundle: its imports of the package become imports of its neighbours.
+
+    Args:
+        imports: line in the package -> line in the bundle; each stands there once.
+    """
+    for inside, outside in imports.items():
+        assert source.count(f"{inside}\n") == 1, inside
+        source = source.replace(f"{inside}\n", f"{outside}\n")
+    return source
 
 
-def _write_code(folder: Path) -> None:
-    serving, data = resources.files("convoy.serving"), resources.files("convoy.data")
-    write_text(folder / "predictor.py", portable_source(serving.joinpath("predictor.py").read_text("utf-8")))
-    write_text(folder / "pyfunc.py", serving.joinpath("pyfunc.py").read_text("utf-8"))
-    write_text(folder / "pixels.py", data.joinpath("pixels.py").read_text("utf-8"))
+def _write_code(folder: Path, modality: str, modules: Mapping[str, str]) -> None:
+    """predictor.py and pyfunc.py, inputs.py (the modality's part of serving) and the modules that it needs.
+
+    Args:
+        modules: module of the package -> its name in the bundle.
+    """
+    imports = {
+        f"from {module.rpartition('.')[0]} import {module.rpartition('.')[2]}": f"import {name}"
+        for module, name in modules.items()
+    }
+    own = {
+        f"convoy.serving.inputs.{modality}": ("inputs", imports),
+        "convoy.serving.predictor": ("predictor", {"from convoy.serving import inputs": "import inputs"}),
+        "convoy.serving.pyfunc": ("pyfunc", {}),
+        **{module: (name, {}) for module, name in modules.items()},
+    }
+    for module, (name, changed) in own.items():
+        package, _, file = module.rpartition(".")
+        source = resources.files(package).joinpath(f"{file}.py").read_text("utf-8")
+        write_text(folder / f"{name}.py", portable_source(source, changed))
 
 
 def _write_samples(samples: pd.DataFrame, path: Path) -> None:

@@ -1,6 +1,7 @@
 """The model card: what the model is, what it learned from, how good it is, and how to use it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -16,47 +17,75 @@ _SHOWN_CLASSES = 30
 _SHOWN_SLICES = 5
 
 
-def render(info: Mapping[str, Any], samples: pd.DataFrame, slices: pd.DataFrame | None = None) -> str:
+@dataclass(frozen=True)
+class Words:
+    """What a card says of a modality.
+
+    Attributes:
+        kind, kind_chinese: of classifier.
+        takes: what it does with one sample, a sentence that ends before "and gives a probability".
+        things: plural of a sample. showing: "a picture that shows none of them".
+        sources: what else there may be, "other cameras".
+        fitted: what was fitted on the training split.
+        example: a file. column: what pyfunc takes, "a column `image` of …".
+        limits_chinese: a sentence.
+    """
+
+    kind: str
+    kind_chinese: str
+    takes: str
+    things: str
+    showing: str
+    sources: str
+    fitted: str
+    example: str
+    example_chinese: str
+    column: str
+    limits_chinese: str
+
+
+def render(
+    info: Mapping[str, Any], samples: pd.DataFrame, words: Words, slices: pd.DataFrame | None = None
+) -> str:
     """Markdown from the content of bundle.json and the sample table; English, then a summary in Chinese.
 
     Args:
+        words: of the modality.
         slices: slice, samples, accuracy, difference, the worst first; None where they were not measured.
     """
     counts = {split: int((samples["split"] == split).sum()) for split in ("train", "val", "test")}
     parts = [
-        _what(info),
-        _data(info, counts),
+        _what(info, words),
+        _data(info, counts, words),
         _metrics(info),
         _slices(slices),
         _reading(info),
-        _use(info),
+        _use(info, words),
         _provenance(info),
-        _chinese(info, counts),
+        _chinese(info, counts, words),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _what(info: Mapping[str, Any]) -> str:
-    spec, provenance = info["preprocessing"]["spec"], info["provenance"]
-    parameters = provenance.get("parameters")
+def _what(info: Mapping[str, Any], words: Words) -> str:
+    parameters = info["provenance"].get("parameters")
     size = f" with {parameters:,} parameters" if parameters else ""
     return f"""# {info["name"]}, {len(info["classes"])} classes
 
-An image classifier: the network `{info["name"]}`{size}. It takes one picture, brings it to
-{spec["height"]}×{spec["width"]} pixels with {spec["channels"]} channel(s) (resize: {spec["resize"]}),
+{words.kind}: the network `{info["name"]}`{size}. {words.takes}
 and gives a probability for each class.
 
 Classes: {_classes(info["classes"])}
 """
 
 
-def _data(info: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+def _data(info: Mapping[str, Any], counts: Mapping[str, int], words: Words) -> str:
     model = info["params"].get("model", {})
     if model.get("weights"):
         digest = f" (SHA-256 {model['sha256']})" if model.get("sha256") else ""
         said = f"Training began with the weights `{model['weights']}`{digest}, whose normalisation it keeps."
     else:
-        said = "Normalisation was fitted on the training split alone."
+        said = f"{words.fitted} was fitted on the training split alone."
     return f"""## Data
 
 | split | samples |
@@ -130,20 +159,20 @@ def _reading(info: Mapping[str, Any]) -> str:
 {rule}"""
 
 
-def _use(info: Mapping[str, Any]) -> str:
+def _use(info: Mapping[str, Any], words: Words) -> str:
     return f"""## Use and limits
 
-For pictures like those it was trained on. It always answers with one of its {len(info["classes"])}
-classes, also for a picture that shows none of them. The figures say nothing about other cameras, other
+For {words.things} like those it was trained on. It always answers with one of its {len(info["classes"])}
+classes, also for {words.showing}. The figures say nothing about {words.sources}, other
 sources or later times: measure again there before you rely on it.
 
 ```
 pip install -r requirements.txt
-python code/predictor.py picture.png
+python code/predictor.py {words.example}
 ```
 
-or, from the registry, `convoy predict picture.png`, or `mlflow.pyfunc.load_model(...)` on a table with a
-column `image` of encoded pictures (bytes). Nothing of this needs torch.
+or, from the registry, `convoy predict {words.example}`, or `mlflow.pyfunc.load_model(...)` on a table with a
+{words.column}. Nothing of this needs torch.
 """
 
 
@@ -160,18 +189,19 @@ two equal bundles.
 """
 
 
-def _chinese(info: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+def _chinese(info: Mapping[str, Any], counts: Mapping[str, int], words: Words) -> str:
+    run = f"python code/predictor.py {words.example_chinese}"
     return f"""## 中文摘要
 
-图像分类模型 `{info["name"]}`，共 {len(info["classes"])} 个类别。
+{words.kind_chinese} `{info["name"]}`，共 {len(info["classes"])} 个类别。
 训练样本 {counts["train"]:,} 个，验证样本 {counts["val"]:,} 个，测试样本 {counts["test"]:,} 个。
 
 | 指标（测试集） | 数值 | 95% 置信区间 |
 | --- | ---: | --- |
 {_rows(info["metrics"], language=1)}
 
-适用于与训练数据相似的图片；对不属于任何类别的图片也会给出一个类别。{_calibrated_chinese(info)}
-用法：`pip install -r requirements.txt`，然后运行 `python code/predictor.py 图片.png`（不需要 torch）。
+{words.limits_chinese}{_calibrated_chinese(info)}
+用法：`pip install -r requirements.txt`，然后运行 `{run}`（不需要 torch）。
 """
 
 

@@ -13,7 +13,7 @@ from convoy.serving.predictor import FORMAT
 SUMS = "SHA256SUMS"  # as `sha256sum --check` reads it; bundles made before it was introduced have none
 FILES = (
     "bundle.json", "model.onnx", "model.safetensors", "model_card.md", "samples.parquet", "requirements.txt",
-    "golden/golden.json", "code/predictor.py", "code/pixels.py", "code/pyfunc.py",
+    "golden/golden.json", "code/predictor.py", "code/pyfunc.py",
 )  # fmt: skip
 
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")

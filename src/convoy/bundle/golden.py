@@ -1,14 +1,14 @@
-"""Golden samples: a few test pictures with the answers that torch gave, kept in the bundle.
+"""Golden samples: a few test samples with the answers that torch gave, kept in the bundle.
 
 Every other way to predict (ONNX, pyfunc, the bundle's own program) must agree with them. They are stored as
-PNG of the prepared array, so a check goes the whole way: decoding, preprocessing, network, softmax.
+they come (a picture as PNG of the prepared array), so a check goes the whole way: decoding, preprocessing,
+network, softmax.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,17 +32,22 @@ def choose(target: NDArray[np.int64], count: int = COUNT) -> NDArray[np.int64]:
 
 def write(
     bundle: Path,
-    images: NDArray[np.uint8],
+    contents: Sequence[bytes],
+    ending: str,
     ids: Sequence[str],
     targets: Sequence[str],
     probabilities: NDArray[np.float64],
 ) -> None:
-    """Store the pictures and, last, their index with the expected probabilities."""
+    """Store the samples and, last, their index with the expected probabilities.
+
+    Args:
+        contents: of files that end in `ending` (".png").
+    """
     folder = bundle / FOLDER
     samples = []
-    for number, (image, row) in enumerate(zip(images, probabilities, strict=True)):
-        name = f"{number:02d}.png"
-        write_bytes(folder / name, _png(image))
+    for number, (content, row) in enumerate(zip(contents, probabilities, strict=True)):
+        name = f"{number:02d}{ending}"
+        write_bytes(folder / name, content)
         samples.append(
             {
                 "file": name,
@@ -55,7 +60,7 @@ def write(
 
 
 def read(bundle: Path) -> list[dict[str, Any]]:
-    """[{"file", "id", "target", "probabilities", "content"}], the content as PNG bytes."""
+    """[{"file", "id", "target", "probabilities", "content"}], the content as bytes."""
     samples = read_json(bundle / FOLDER / INDEX)["samples"]
     return [{**sample, "content": (bundle / FOLDER / sample["file"]).read_bytes()} for sample in samples]
 
@@ -84,11 +89,3 @@ def check(
                 where=f"sample {sample['id']} ({FOLDER / sample['file']}, class {sample['target']})",
                 fix="build the bundle again (`convoy stage package`); if it stays, report the model's layers",
             )
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    """(H, W, C) RGB or grey -> PNG bytes."""
-    pixels = image[:, :, 0] if image.shape[2] == 1 else image[:, :, ::-1]
-    done, content = cv2.imencode(".png", np.ascontiguousarray(pixels))
-    assert done
-    return content.tobytes()

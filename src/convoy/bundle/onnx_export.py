@@ -1,33 +1,37 @@
 """A network as ONNX bytes that depend on nothing but the network."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
 
-INPUT, OUTPUT = "images", "logits"
+from convoy.training.network import Network
+
+OUTPUT = "logits"
 
 # Exporting tells, for every op of torchvision, that torchvision is not installed; nothing here needs it.
 _CHATTY = "torch.onnx._internal.exporter._registration"
 
 
-def export(network: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
-    """ONNX of a network that takes uint8 (N, H, W, C) and gives logits (N, classes); N is free.
+def export(network: Network, shape: Sequence[int]) -> bytes:
+    """ONNX of a network that gives logits (N, classes); its inputs are named as the network names them.
 
     The exporter notes stack traces, module paths and symbol numbers in the graph: they hold absolute paths
     and change from folder to folder, so they are taken out.
+
+    Args:
+        shape: of the first input of a batch of two or more.
     """
-    example = torch.zeros((2, *image_shape), dtype=torch.uint8)
+    axes = tuple({axis: torch.export.Dim(name) for axis, name in each.items()} for each in network.free())
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
             network.eval(),
-            (example,),
+            network.example(shape),
             dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            input_names=[INPUT],
+            dynamic_shapes=axes if len(axes) == 1 else (axes,),
+            input_names=list(network.inputs),
             output_names=[OUTPUT],
             external_data=False,
             verbose=False,

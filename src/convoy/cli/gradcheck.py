@@ -68,12 +68,7 @@ def _check(config: "Config") -> "list[Derivative]":
     torch.manual_seed(config.train.seed)
     net = network.build(
         config.model,
-        {
-            "spec": {"height": spec.height, "width": spec.width, "channels": spec.channels},
-            "classes": classes,
-            "mean": [0.0] * spec.channels,
-            "std": [1.0] * spec.channels,
-        },
+        plugins.load("preparing", config.data.modality).stand_in(spec, classes),
         pretrained=False,
     )
     targets = Targets(classes, np.arange(2 * len(classes)) % len(classes))

@@ -55,14 +55,13 @@ def lr_find(
 
 def _test(config: "Config", lowest: float, highest: float, steps: int) -> "RangeTest":
     """Raises:
-    ConfigError: the model does not fit the images.
+    ConfigError: the model does not fit the data.
     IntegrityError: the prepared data are incomplete.
     """
     import numpy as np
     import torch
 
     from convoy import plugins
-    from convoy.data.augment import Policy
     from convoy.data.loader import BatchLoader
     from convoy.data.mixing import Mixing
     from convoy.data.store import Store
@@ -82,6 +81,7 @@ def _test(config: "Config", lowest: float, highest: float, steps: int) -> "Range
     if section.threads != "auto":
         torch.set_num_threads(section.threads)
     torch.manual_seed(section.seed)
+    augmenting = plugins.load("augmenting", preprocessor["modality"])
     targets = Targets(preprocessor["classes"], np.concatenate([store.target for store in stores]))
     return training.range_test(
         network.build(config.model, preprocessor),
@@ -92,7 +92,10 @@ def _test(config: "Config", lowest: float, highest: float, steps: int) -> "Range
             batch_size=section.batch_size,
             seed=section.seed,
             shuffle=True,
-            augment=Policy(policy["transforms"]) if policy["online"] and policy["transforms"] else None,
+            augment=augmenting.policy(policy["transforms"])
+            if policy["online"] and policy["transforms"]
+            else None,
+            loading=plugins.load("batching", preprocessor["modality"]).loading(preprocessor),
         ),
         device=pick_device(section.device),
         precision=Precision("bf16" if section.precision == "bf16" else "fp32"),

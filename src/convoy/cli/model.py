@@ -30,7 +30,7 @@ def show(
     ] = None,
 ) -> None:
     """The layers: shapes, parameters, multiply-adds, receptive fields. Needs no data."""
-    from convoy import environment
+    from convoy import environment, plugins
     from convoy.config.load import load
     from convoy.errors import ConfigError
     from convoy.models._summary import summarise
@@ -42,12 +42,8 @@ def show(
     config = load(params)
     outputs = _outputs()
     spec = config.prepare
-    preprocessor = {
-        "spec": {"height": spec.height, "width": spec.width, "channels": spec.channels},
-        "classes": [""] * (outputs or _OUTPUTS),
-        "mean": [0.0] * spec.channels,
-        "std": [1.0] * spec.channels,
-    }
+    preparing = plugins.load("preparing", config.data.modality)
+    preprocessor = preparing.stand_in(spec, [""] * (outputs or _OUTPUTS))
     net = network.build(config.model, preprocessor, pretrained=False)
     summary = summarise(net.body, (spec.channels, spec.height, spec.width))
     if out is not None:

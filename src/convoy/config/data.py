@@ -31,7 +31,9 @@ _NEEDED_BY: dict[str, set[str]] = {
 
 
 class DataConfig(Section):
-    """Where the samples come from."""
+    """Where the samples come from, and what they are."""
+
+    modality: Literal["image"] = Field(default="image", description="what a sample is")
 
     source: Literal[
         "mnist5k",

@@ -16,6 +16,7 @@ reason         None, or: missing, empty, truncated, undecodable, oversized, slow
 detail         the reason in a sentence
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +33,8 @@ from convoy.data import manifest, opening, workers
 from convoy.data._threads import in_chunks
 from convoy.data.facts_cache import COLUMNS, SIDE, Cache, Part
 from convoy.data.glance import NotOpened, glance, quiet
-from convoy.data.similarity import hashes
+from convoy.data.similarity import Twins, hashes
+from convoy.data.similarity import twins as nearly_equal
 from convoy.errors import DataError
 from convoy.layout import STATE
 
@@ -63,6 +65,15 @@ class Facts:
     def thumbnails(self, rows: "pd.Index[Any]") -> NDArray[np.uint8]:
         """(len(rows), 32, 32, 3) RGB, resized to the square by area; black where a picture does not open."""
         return self._cache.thumbnails(self._places[self.table.index.get_indexer(rows)])
+
+    def twins(self, ids: list[str]) -> Twins:
+        """Pairs of rows that show nearly the same picture; `ids` of all rows."""
+        return nearly_equal(
+            self.table["hash"].to_numpy(),
+            lambda rows: self.thumbnails(pd.Index(rows)),
+            cache=self.folder,
+            key=hashlib.sha256("".join(ids).encode()).hexdigest(),
+        )
 
     @property
     def folder(self) -> Path:

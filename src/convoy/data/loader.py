@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
@@ -41,6 +42,24 @@ class Augment(Protocol):
     def __call__(self, batch: Batch, seed: int, /) -> Batch: ...
 
 
+@dataclass(frozen=True)
+class Loading:
+    """How a modality's batches are made of a store's samples.
+
+    Attributes:
+        fields: what of the store is gathered; None: all.
+        collate: lays out a gathered (and augmented) batch as the network takes it; None: as it is.
+        length: the field whose samples differ in length: batches hold samples of like length.
+    """
+
+    fields: tuple[str, ...] | None = None
+    collate: Callable[[Batch], Batch] | None = None
+    length: str | None = None
+
+
+PLAIN = Loading()
+
+
 def batch_key(seed: int, epoch: int, batch: int) -> int:
     """A 31-bit seed for one batch, independent of all others (SeedSequence, O'Neill 2015)."""
     return int(np.random.SeedSequence((seed, epoch, batch)).generate_state(1)[0] >> 1)
@@ -62,6 +81,7 @@ class BatchLoader:
         augment: (images (B, H, W, C) uint8, seed) -> images of the same shape.
         workers: threads that make batches, at most; 0: they are made where they are asked for.
         prefetch: batches that are made ahead, all threads together.
+        loading: how a modality's batches are made.
     """
 
     def __init__(
@@ -74,6 +94,7 @@ class BatchLoader:
         augment: Augment | None = None,
         workers: int = WORKERS,
         prefetch: int = PREFETCH,
+        loading: Loading = PLAIN,
     ) -> None:
         assert stores, "a loader needs a store"
         self.stores = list(stores)
@@ -84,6 +105,7 @@ class BatchLoader:
         self.augment = augment
         self.workers = workers
         self.prefetch = prefetch
+        self.loading = loading
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -120,7 +142,7 @@ class BatchLoader:
             indices = order[number * self.batch_size : (number + 1) * self.batch_size]
             return lambda: make(number, indices)
 
-        small = np.prod(self.stores[0].images.shape[1:]) < _SMALL
+        small = self.stores[0].sample_bytes < _SMALL
         workers = min(self.workers, 1) if small else self.workers
         return _ahead([task(number) for number in range(first, len(self))], workers, self.prefetch)
 
@@ -128,10 +150,17 @@ class BatchLoader:
         """The samples at `indices`, augmented as batch `number` of the epoch."""
         batch = self.gather(indices)
         if self.augment is None:
-            return batch
-        if batch.keys() & {"keypoints", "masks"}:
-            return self.augment(batch, self.key(number))
+            return self._laid_out(batch)
+        if "images" not in batch or batch.keys() & {"keypoints", "masks"}:
+            return self._laid_out(self.augment(batch, self.key(number)))
         return {**batch, "images": self.augment(batch["images"], self.key(number))}
+
+    def plain(self, indices: Indices) -> Batch:
+        """The samples at `indices`, not augmented."""
+        return self._laid_out(self.gather(indices))
+
+    def _laid_out(self, batch: Batch) -> Batch:
+        return batch if self.loading.collate is None else self.loading.collate(batch)
 
     def gather(self, indices: Indices) -> Batch:
         """The samples at `indices` as they are stored."""

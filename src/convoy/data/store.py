@@ -181,6 +181,11 @@ class Store:
         return cast(NDArray[np.uint8], self._images)
 
     @property
+    def sample_bytes(self) -> int:
+        """Of one picture."""
+        return int(np.prod(self.images.shape[1:]))
+
+    @property
     def target(self) -> NDArray[np.int64]:
         """(N,) index into the classes."""
         return self._arrays["target"]

@@ -1,32 +1,30 @@
-"""What a network has to beat: the commonest class, and a linear model on oriented gradients."""
+"""What a network has to beat: the commonest class, and a linear model on classical features."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import f1_score
 
 from convoy.data.store import Store
-from convoy.evaluation import hog
 from convoy.evaluation.intervals import Resampling, paired_accuracy
 from convoy.evaluation.metrics import DIGITS
 
 Codes = NDArray[np.int64]
-Name = Literal["hog_linear", "none"]
+Linear = Callable[[Store, NDArray[np.int64], Store], Codes]  # training, which of it, test -> answers to test
 
 MOST_TRAINING = 10_000  # samples that the linear model learns from
-_RIDGE = 1.0
 
 
 def compare(
-    name: Name,
+    name: str,
     training: Store,
     test: Store,
     prediction: Codes,
     classes: Sequence[str],
     how: Resampling,
+    known: Mapping[str, Linear],
 ) -> dict[str, Any]:
     """The baseline's scores on the test split, and by how much the network beats its accuracy.
 
@@ -35,15 +33,16 @@ def compare(
         training: the split that both learned from.
         test: in the order of `prediction`.
         prediction: the network's, (N,) indices of classes.
+        known: the modality's baselines.
 
     Returns:
         majority_accuracy; name, accuracy and macro_f1 of the baseline; trained_on, its number of training
         samples; difference, the network's accuracy less the baseline's, and its paired bootstrap interval.
     """
     majority = np.full(len(test), np.bincount(training.target, minlength=len(classes)).argmax())
-    if name == "hog_linear":
+    if name != "none":
         chosen = subset(len(training), MOST_TRAINING, how.seed)
-        answers = hog_linear(training.images[chosen], training.target[chosen], test.images)
+        answers = known[name](training, chosen, test)
     else:
         chosen, answers = np.arange(len(training)), majority
     target = test.target
@@ -58,19 +57,6 @@ def compare(
         "difference": difference,
         "interval": interval,
     }
-
-
-def hog_linear(images: NDArray[np.uint8], target: Codes, others: NDArray[np.uint8]) -> Codes:
-    """Answers for pictures (M, H, W, C) of a linear model fitted to pictures (N, H, W, C) and targets (N,).
-
-    A ridge classifier, that is a least-squares support vector machine (Suykens & Vandewalle, 1999): one
-    linear system, whatever the number of classes.
-    """
-    if len(np.unique(target)) == 1:
-        return np.full(len(others), target[0])
-    model = RidgeClassifier(alpha=_RIDGE).fit(hog.features(images), target)
-    answers: Codes = model.predict(hog.features(others)).astype(np.int64)
-    return answers
 
 
 def subset(length: int, most: int, seed: int) -> NDArray[np.int64]:

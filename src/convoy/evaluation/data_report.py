@@ -1,22 +1,18 @@
-"""report.html of `validate`: one self-contained page of what was found in the data, pictures first."""
+"""report.html of `validate`: one self-contained page of what was found in the data, samples first."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from convoy.data.previews import Preview
 from convoy.evaluation.page import page
-from convoy.evaluation.pictures import Thumbnail, thumbnail
+from convoy.evaluation.pictures import Inset
 
-Thumbnails = Callable[["pd.Index[Any]"], NDArray[np.uint8]]
-
-_EXAMPLES = 24  # pictures of a check
-_SENTENCES = 20  # findings of a check that are about no single picture
-_CLASSES, _STRIP = 12, 8  # classes whose pictures are shown, and how many of each
+_EXAMPLES = 24  # samples of a check
+_SENTENCES = 20  # findings of a check that are about no single sample
+_CLASSES, _STRIP = 12, 8  # classes whose samples are shown, and how many of each
 _MOST_CLASSES = 200  # rows of the class table
 _TITLES = {
     "unreadable": ("Unreadable", "Files that are missing, empty, truncated or damaged."),
@@ -50,6 +46,30 @@ _DOES = {
 }
 
 
+class Look(Protocol):
+    """How a modality shows its samples; rows are those of the table of `ingest`.
+
+    Attributes:
+        TITLES: check -> title and what it means, where it differs from the usual.
+        FORM: what the small figures look like, in words.
+    """
+
+    TITLES: Mapping[str, tuple[str, str]]
+    FORM: str
+
+    def small(self, rows: "pd.Index[Any]") -> Sequence[Inset]:
+        """Figures of samples that can be used, for many."""
+
+    def large(self, rows: "pd.Index[Any]") -> Sequence[Inset | None]:
+        """Figures of samples that can be used, for few; None where one is not to be had."""
+
+    def facts(self, kept: pd.DataFrame) -> list[tuple[str, str]]:
+        """Label and value, of the samples that stay (with their facts)."""
+
+    def write_doubts(self, out: Path, suggestions: pd.DataFrame) -> None:
+        """Write labels.html and fixes.csv."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What the page is made of.
@@ -62,8 +82,8 @@ class Inputs:
         classes: names, in class order.
         problems: why the data do not pass; empty when they do.
         notes: sentences of the source.
-        thumbnails: rows -> (N, 32, 32, 3) uint8, for many.
-        previews: rows that open -> pictures, for few.
+        look: shows them.
+        things: what samples are called.
     """
 
     source: str
@@ -73,8 +93,8 @@ class Inputs:
     classes: Sequence[str]
     problems: Sequence[str]
     notes: Sequence[str]
-    thumbnails: Thumbnails
-    previews: Callable[["pd.Index[Any]"], Sequence[Preview | None]]
+    look: Look
+    things: str
 
 
 def render(inputs: Inputs) -> str:
@@ -96,13 +116,15 @@ def render(inputs: Inputs) -> str:
         classes=_classes(inputs),
         more_classes=max(0, len(inputs.classes) - _MOST_CLASSES),
         strips=_strips(inputs),
-        facts=_facts(inputs),
+        facts=[] if inputs.kept.empty else inputs.look.facts(inputs.samples.loc[inputs.kept]),
         notes=list(inputs.notes),
+        things=inputs.things,
+        form=inputs.look.FORM,
     )
 
 
 def _check(name: object, rows: pd.DataFrame, inputs: Inputs) -> dict[str, Any]:
-    title, about = _TITLES.get(str(name), (str(name), ""))
+    title, about = {**_TITLES, **inputs.look.TITLES}.get(str(name), (str(name), ""))
     single = rows[rows["row"] >= 0]
     sentences = rows.loc[rows["row"] < 0, "detail"].tolist()
     return {
@@ -129,14 +151,15 @@ def _figures(rows: pd.DataFrame, inputs: Inputs) -> list[dict[str, Any]]:
     mine = [int(row) for row in rows["row"]]
     others = [by_path.get(path) for path in rows["other"]]
     wanted = sorted({*mine, *(row for row in others if row is not None)})
-    shown = [row for row in wanted if samples["width"][row] > 0]
-    pictures = dict(zip(shown, inputs.previews(pd.Index(shown, dtype="int64")), strict=True))
+    usable = samples["reason"].isna()
+    shown = [row for row in wanted if usable[row]]
+    known = dict(zip(shown, inputs.look.large(pd.Index(shown, dtype="int64")), strict=True))
     figures = []
     for row, other, reason, detail in zip(mine, others, rows["reason"], rows["detail"], strict=True):
         figures.append(
             {
-                "image": _figure(row, pictures),
-                "other": _figure(other, pictures),
+                "image": known.get(row),
+                "other": None if other is None else known.get(other),
                 "caption": reason,
                 "target": samples["target"][row],
                 "detail": detail,
@@ -144,11 +167,6 @@ def _figures(rows: pd.DataFrame, inputs: Inputs) -> list[dict[str, Any]]:
             }
         )
     return figures
-
-
-def _figure(row: int | None, pictures: Mapping[int, Preview | None]) -> Thumbnail | None:
-    picture = None if row is None else pictures.get(row)
-    return None if picture is None else thumbnail(picture)
 
 
 def _classes(inputs: Inputs) -> list[dict[str, Any]]:
@@ -176,46 +194,13 @@ def _classes(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _strips(inputs: Inputs) -> list[dict[str, Any]]:
-    """The first pictures of the first classes."""
+    """The first samples of the first classes."""
     kept = inputs.samples.loc[inputs.kept]
     wanted = list(inputs.classes)[:_CLASSES]
     rows = kept[kept["target"].isin(wanted)].groupby("target").head(_STRIP)
-    pictures = dict(zip(rows.index, inputs.thumbnails(rows.index), strict=True))
+    figures = dict(zip(rows.index, inputs.look.small(rows.index), strict=True))
     return [
-        {
-            "name": name,
-            "images": [thumbnail(_grey(pictures[row])) for row in rows.index[rows["target"] == name]],
-        }
+        {"name": name, "images": [figures[row] for row in rows.index[rows["target"] == name]]}
         for name in wanted
         if (rows["target"] == name).any()
-    ]
-
-
-def _grey(image: Preview) -> Preview:
-    """One channel where all three are equal."""
-    return image[:, :, :1] if (image == image[:, :, :1]).all() else image
-
-
-def _facts(inputs: Inputs) -> list[tuple[str, str]]:
-    kept = inputs.samples.loc[inputs.kept]
-    if kept.empty:
-        return []
-    sizes = [
-        f"{kept[side].min():,} to {kept[side].max():,}, median {kept[side].median():,.0f}"
-        for side in ("width", "height")
-    ]
-    listed = [
-        ", ".join(f"{name} {count:,}" for name, count in kept[column].value_counts().head(8).items())
-        for column in ("mode", "format")
-    ]
-    return [
-        ("width", sizes[0]),
-        ("height", sizes[1]),
-        ("colour mode", listed[0]),
-        ("format", listed[1]),
-        ("bytes", f"{kept['bytes'].sum():,} in all, {kept['bytes'].median():,.0f} in the median"),
-        (
-            "grey",
-            f"mean {kept['mean'].mean():.0f} of 255, deviation {kept['std'].median():.0f} in the median",
-        ),
     ]

@@ -4,31 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from convoy.evaluation.page import page
-from convoy.evaluation.pictures import thumbnail
+from convoy.evaluation.pictures import Shown, inset
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of a gallery.
+    """One sample of a gallery.
 
     Attributes:
-        image: (H, W, C) uint8, C of 1 or 3; None where the picture is not to be had.
+        image: what is shown of the sample; None where it is not to be had.
         caption: in a word or two.
         detail: the line below it.
         source: where the picture lies; its end is shown.
-        heat: (H, W, 3) uint8, shown beside the picture.
+        heat: shown beside it.
         group: the heading under which it stands; groups come in the order of their first sample.
     """
 
-    image: NDArray[np.uint8] | None
+    image: Shown | None
     caption: str
     detail: str = ""
     source: str = ""
-    heat: NDArray[np.uint8] | None = None
+    heat: Shown | None = None
     group: str = ""
 
 
@@ -49,8 +46,8 @@ def entries(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     """What the gallery's template needs of each sample."""
     return [
         {
-            "image": None if sample.image is None else thumbnail(sample.image),
-            "heat": None if sample.heat is None else thumbnail(sample.heat),
+            "image": None if sample.image is None else inset(sample.image),
+            "heat": None if sample.heat is None else inset(sample.heat),
             "caption": sample.caption,
             "detail": sample.detail,
             "source": sample.source,

@@ -101,6 +101,14 @@ class Thumbnail:
     small: bool
 
 
+Inset = Thumbnail  # how a page shows a sample
+Shown = NDArray[np.uint8]  # what is shown: a picture (H, W, C), C of 1 or 3
+
+
+def inset(sample: Shown) -> Inset:
+    return thumbnail(sample)
+
+
 def thumbnail(image: NDArray[np.uint8]) -> Thumbnail:
     """A picture (H, W, C), C of 1 or 3: small ones pixel by pixel, larger ones reduced."""
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)

@@ -1,13 +1,13 @@
 """The predictions table: one row a sample, from which every report derives without a second inference.
 
 Columns: id, split, path, target, prediction (class names), confidence, loss (cross-entropy, nats); then what
-slices are made of: the manifest's own columns (width, height, mode, bytes …) and brightness (mean pixel, 0 to
-255, of the prepared picture); then one `p:<class>` a class (float32). Confidence, loss and probabilities are
+slices are made of: the manifest's own columns (width, height, mode, bytes …) and what the modality measures
+(brightness of a picture); then one `p:<class>` a class (float32). Confidence, loss and probabilities are
 those of the calibrated model. Rows are sorted by split, then id.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 _TINY = float(np.finfo(np.float32).tiny)
-_OWN = ("id", "split", "path", "target", "prediction", "confidence", "loss", "brightness")
+_OWN = ("id", "split", "path", "target", "prediction", "confidence", "loss")
 
 
-def logits(network: "Network", images: NDArray[np.uint8], *, bf16: bool = False) -> NDArray[np.float32]:
-    """Of pictures (N, H, W, C): (N, classes), on the CPU.
+def logits(network: "Network", samples: Any, *, bf16: bool = False) -> NDArray[np.float32]:
+    """Of N samples: (N, classes), on the CPU.
 
     Args:
+        samples: what a slice of them is, is what the network takes: of pictures, the array (N, H, W, C).
         bf16: compute in bf16, several times as fast where the processor has units for it, and good enough
             where only right answers are counted; otherwise fp32.
     """
@@ -36,8 +37,8 @@ def logits(network: "Network", images: NDArray[np.uint8], *, bf16: bool = False)
     network.eval()
     parts = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        for start in range(0, len(images), _BATCH):
-            batch = np.array(images[start : start + _BATCH])  # a copy: torch takes no read-only memory
+        for start in range(0, len(samples), _BATCH):
+            batch = np.array(samples[start : start + _BATCH])  # a copy: torch takes no read-only memory
             parts.append(network(torch.from_numpy(batch)).numpy())
     return np.concatenate(parts)
 
@@ -56,19 +57,24 @@ def losses(probability: NDArray[np.float32], target: NDArray[np.int64]) -> NDArr
 
 
 def table(
-    stores: Mapping[str, tuple[Store, NDArray[np.float32]]], classes: Sequence[str], samples: pd.DataFrame
+    stores: Mapping[str, tuple[Store, NDArray[np.float32]]],
+    classes: Sequence[str],
+    samples: pd.DataFrame,
+    measures: Callable[[Store], Mapping[str, NDArray[Any]]],
 ) -> pd.DataFrame:
     """The predictions of several splits.
 
     Args:
         stores: split -> (store, probabilities (N, classes)).
         samples: the manifest: id, path and whatever else it knows of each sample.
+        measures: columns (N,) by name, that the modality adds.
     """
     frames = []
     names = np.asarray(classes, dtype=object)
     known = samples.set_index("id")
-    others = [c for c in map(str, known.columns) if c not in _OWN and not c.startswith("p:")]
     for split, (store, probability) in stores.items():
+        own = measures(store)
+        others = [c for c in map(str, known.columns) if c not in (*_OWN, *own) and not c.startswith("p:")]
         identifiers = [value.decode("ascii") for value in store.id.tolist()]
         rows = known.loc[identifiers]
         frame = pd.DataFrame(
@@ -81,18 +87,12 @@ def table(
                 "confidence": probability.max(axis=1),
                 "loss": losses(probability, store.target),
                 **{column: rows[column].array for column in others},
-                "brightness": brightness(store.images),
+                **own,
             }
         )
         columns = {f"p:{name}": probability[:, n] for n, name in enumerate(classes)}
         frames.append(pd.concat([frame, pd.DataFrame(columns)], axis=1))
     return pd.concat(frames).sort_values(["split", "id"], kind="stable").reset_index(drop=True)
-
-
-def brightness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean pixel (N,), 0 to 255, of pictures (N, H, W, C)."""
-    means: NDArray[np.float64] = images.reshape(len(images), -1).mean(axis=1, dtype=np.float64)
-    return means.round(2)
 
 
 def class_names(predictions: pd.DataFrame) -> list[str]:

@@ -13,10 +13,11 @@ from convoy.evaluation import panels
 from convoy.evaluation.findings import Findings
 from convoy.evaluation.gallery import Sample, entries
 from convoy.evaluation.page import page, share
-from convoy.evaluation.pictures import overlay, thumbnail
+from convoy.evaluation.pictures import Shown, inset
 
-Images = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
-Heatmap = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]]
+Indices = NDArray[np.int64]
+Samples = Callable[[Indices], Sequence[Shown]]
+Explain = Callable[[Indices, Indices], Sequence[tuple[Shown, Shown | None]]]
 
 _PAIRS, _EXAMPLES = 9, 4
 _MOST_MISTAKES = 60  # keeps the page below 5 MB
@@ -60,8 +61,11 @@ class ReportInputs:
         classes: names, in the order of the network's outputs.
         metrics: of metrics.json.
         predictions: the predictions table, all splits.
-        images: positions (K,) among the rows of split test -> prepared pictures (K, H, W, C) uint8.
-        heatmap: pictures (K, H, W, C) and class indices (K,) -> (K, H, W) in [0, 1]: `heatmaps.grad_cam`.
+        samples: positions (K,) among the rows of split test -> what is shown of them.
+        explain: positions (K,) and class indices (K,) -> what is shown of each sample, and what spoke for the
+            class where that stands beside it; None: it is not explained.
+        things: what samples are called.
+        explained: how `explain` is described, a sentence.
         per_class: class, precision, recall, f1, support; rows of averages end in " average".
         slices: slice, samples, accuracy, low, high, difference; the worst first.
         robustness: corruption, strength (1, 2, 3), setting (in words), accuracy, low, high.
@@ -78,8 +82,10 @@ class ReportInputs:
     classes: Sequence[str]
     metrics: Mapping[str, Any]
     predictions: pd.DataFrame
-    images: Images
-    heatmap: Heatmap | None = None
+    samples: Samples
+    explain: Explain | None = None
+    things: str = "pictures"
+    explained: str = ""
     per_class: pd.DataFrame | None = None
     slices: pd.DataFrame | None = None
     robustness: pd.DataFrame | None = None
@@ -116,7 +122,8 @@ def render(inputs: ReportInputs) -> str:
         title=inputs.title,
         confidence=f"{100 * inputs.confidence:g} %",
         head=_head(inputs, findings, shown["pairs"]),
-        heated=inputs.heatmap is not None,
+        explained=inputs.explained if inputs.explain is not None else "",
+        things=inputs.things,
         sections=[(name, title, bool(shown[name])) for name, title in _SECTIONS.items()],
         **shown,
     )
@@ -144,7 +151,7 @@ def _pairs(inputs: ReportInputs, findings: Findings) -> list[dict[str, Any]]:
             "count": pair.count,
             "support": pair.support,
             "reverse": pair.reverse,
-            "thumbnails": [thumbnail(image) for image in inputs.images(pair.rows)],
+            "thumbnails": [inset(sample) for sample in inputs.samples(pair.rows)],
         }
         for pair in findings.pairs(_PAIRS, _EXAMPLES)
     ]
@@ -154,15 +161,18 @@ def _mistakes(inputs: ReportInputs, findings: Findings) -> list[dict[str, Any]]:
     rows = findings.worst[: min(inputs.mistakes, _MOST_MISTAKES)]
     if not len(rows):
         return []
-    images = inputs.images(rows)
-    heat = inputs.heatmap(images, findings.prediction[rows]) if inputs.heatmap else None
+    shown: Sequence[tuple[Shown, Shown | None]] = (
+        inputs.explain(rows, findings.prediction[rows])
+        if inputs.explain
+        else [(sample, None) for sample in inputs.samples(rows)]
+    )
     samples = [
         Sample(
-            image=images[number],
+            image=shown[number][0],
             caption=f"{row['target']} taken for {row['prediction']}",
             detail=f"{share(row['confidence'])} sure, truth {share(math.exp(-row['loss']))}",
             source=str(row["path"]),
-            heat=None if heat is None else overlay(images[number], heat[number]),
+            heat=shown[number][1],
         )
         for number, row in enumerate(findings.test.loc[rows].to_dict("records"))
     ]

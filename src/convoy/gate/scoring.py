@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from convoy import plugins
 from convoy.config.data import DataConfig
 from convoy.data import manifest, opening
 from convoy.errors import IntegrityError
@@ -44,7 +45,8 @@ class Scores:
     """What the models answered on the test samples that the challenger did not learn from.
 
     Attributes:
-        samples: the N rows, with `brightness` (mean pixel, 0 to 255, as the challenger sees the picture).
+        samples: the N rows, with what the modality measures (brightness: mean pixel, 0 to 255, as the
+            challenger sees the picture).
         classes: of the challenger.
         probabilities: of the challenger, (N, classes).
         rival_classes: of the champion; None where there is none.
@@ -115,19 +117,21 @@ def score(tests: TestData, challenger: Path, champion: Path | None) -> Scores:
     samples = tests.samples[rows].reset_index(drop=True)
     models = [Predictor(bundle) for bundle in (challenger, champion) if bundle is not None]
     found: list[list[NDArray[np.float64]]] = [[] for _ in models]
-    brightness: list[float] = []
+    measured: dict[str, list[float]] = {}
+    view = plugins.load("view", tests.data.modality)
     pending = read(tests, samples)
     while contents := list(islice(pending, _BATCH)):
-        for number, images in enumerate(_prepared(models, contents)):
-            found[number].append(models[number].classify(images))
+        for number, batch in enumerate(_prepared(models, contents)):
+            found[number].append(models[number].classify(batch))
             if number == 0:
-                brightness += images.reshape(len(images), -1).mean(axis=1).round(2).tolist()
+                for name, values in view.measured(batch).items():
+                    measured.setdefault(name, []).extend(values.tolist())
     rival = None
     if len(models) > 1:
         chosen = [block.argmax(axis=1) for block in found[1]]
         rival = np.array(models[1].classes)[np.concatenate(chosen)] if chosen else np.zeros(0, np.str_)
     return Scores(
-        samples.assign(brightness=np.array(brightness, np.float64)),
+        samples.assign(**{name: np.array(values, np.float64) for name, values in measured.items()}),
         models[0].classes,
         np.concatenate(found[0]) if found[0] else np.zeros((0, len(models[0].classes))),
         models[1].classes if len(models) > 1 else None,
@@ -162,10 +166,10 @@ def read(tests: TestData, samples: pd.DataFrame) -> Iterator[bytes | NDArray[Any
         yield content
 
 
-def _prepared(models: Sequence[Predictor], contents: Sequence[Any]) -> Iterator[NDArray[np.uint8]]:
-    """(n, H, W, C) for each model; prepared once where all want the same."""
-    images = np.stack([models[0].prepare(content) for content in contents])
-    yield images
+def _prepared(models: Sequence[Predictor], contents: Sequence[Any]) -> Iterator[NDArray[Any]]:
+    """A batch for each model; prepared once where all want the same."""
+    first = models[0].batch([models[0].prepare(content) for content in contents])
+    yield first
     for model in models[1:]:
         same = model.spec == models[0].spec
-        yield images if same else np.stack([model.prepare(content) for content in contents])
+        yield first if same else model.batch([model.prepare(content) for content in contents])

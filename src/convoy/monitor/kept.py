@@ -1,8 +1,8 @@
 """Predictions that were made, kept for a comparison: small parquet files in `.convoy/monitor/kept`.
 
 A row: when, the picture's id (as in the sample table: 32 hex digits of the SHA-256 of its bytes), the model,
-its answer and how sure it was, the measures of `convoy.data.appearance`, the file's width and height. Never
-the picture, its name or who asked.
+its answer and how sure it was, what its modality measures (of a picture: brightness, size …). Never the
+picture, its name or who asked.
 
 Whoever predicts must not wait for the disk: rows are collected in memory and written by a thread. What does
 not fit in memory is counted and forgotten; so are the oldest rows once there are too many.
@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy import plugins
 from convoy.bundle.reference import confidence
-from convoy.data import appearance, pixels
 from convoy.data.manifest import content_id
 from convoy.io import atomic_path
 from convoy.layout import STATE
+from convoy.serving.predictor import Content, Sample
 from convoy.serving.source import Reference
 
 if TYPE_CHECKING:
@@ -61,14 +62,11 @@ class Keeper:
         self._thread = threading.Thread(target=self._work, name="keep-predictions", daemon=True)
         self._thread.start()
 
-    def look(self, content: pixels.Content, image: NDArray[np.uint8]) -> Row:
-        """What is kept of a picture: of its bytes or pixels, and of (H, W, C) as the network takes it."""
-        try:
-            header = pixels.inspect(content, sys.maxsize)
-        except pixels.UndecodableImage:  # a picture that was decoded is answered, whatever its header says
-            header = {"width": None, "height": None}
-        found = {name: float(values[0]) for name, values in appearance.measures(image[None]).items()}
-        return {"id": content_id(content), **found, "width": header["width"], "height": header["height"]}
+    def look(self, modality: str, content: Content, sample: Sample) -> Row:
+        """What is kept of a sample: its id, and what its modality measures."""
+        whole = content.encode("utf-8") if isinstance(content, str) else content
+        assert not isinstance(whole, Path), "whoever looks has read the file"
+        return {"id": content_id(whole), **plugins.load("looking", modality).of_sample(content, sample)}
 
     def put(
         self, model: Reference, looks: Sequence[Row], classes: Sequence[str], rows: NDArray[np.float64]
@@ -202,6 +200,6 @@ def _schema(rows: Sequence[Row]) -> Any:
 
     texts = [(name, pa.string()) for name in ("id", "model", "version", "digest", "prediction")]
     present = {name for row in rows for name in row}
-    numbers = [(name, pa.float32()) for name in ("confidence", *appearance.MEASURES) if name in present]
-    sizes = [(name, pa.int32()) for name in ("width", "height") if name in present]
-    return pa.schema([("at", pa.int64()), *texts, *numbers, *sizes])
+    measured = sorted(present - {"at", "confidence", *dict(texts)})
+    numbers = [(name, pa.float32()) for name in ("confidence", *measured)]
+    return pa.schema([("at", pa.int64()), *texts, *numbers])

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from convoy import plugins
 from convoy.bundle import contents, golden
 from convoy.data.store import Store
 from convoy.layout import BUNDLE, INGEST, PREPARE, SPLIT, VALIDATE
@@ -208,10 +209,12 @@ def numbers(registered: Path, rebuilt: Path, project: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"metrics": _metrics(models[0].info, models[1].info)}
     if models[0].classes != models[1].classes or models[0].spec != models[1].spec:
         return found
-    images = Store.open(project / PREPARE / "test").images
+    preprocessing = models[0].info["preprocessing"]
+    view = plugins.load("view", preprocessing["modality"])
+    tests = view.samples(Store.open(project / PREPARE / "test"), preprocessing)
     largest, changed = 0.0, 0
-    for start in range(0, len(images), _BATCH):
-        one, other = (model.classify(images[start : start + _BATCH]) for model in models)
+    for start in range(0, len(tests), _BATCH):
+        one, other = (model.classify(tests[start : start + _BATCH]) for model in models)
         largest = max(largest, float(np.abs(one - other).max()))
         changed += int((one.argmax(axis=1) != other.argmax(axis=1)).sum())
     samples = golden.read(registered)
@@ -222,7 +225,7 @@ def numbers(registered: Path, rebuilt: Path, project: Path) -> dict[str, Any]:
         for name, expected in zip(models[1].classes, sample["probabilities"], strict=True)
     ]
     return {
-        "samples": len(images), "max_difference": largest, "changed_predictions": changed,
+        "samples": len(tests), "max_difference": largest, "changed_predictions": changed,
         "golden_max_difference": max(gaps, default=0.0), **found,
     }  # fmt: skip
 

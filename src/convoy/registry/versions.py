@@ -19,6 +19,7 @@ from urllib.request import url2pathname
 
 from convoy.bundle import contents, golden
 from convoy.errors import IntegrityError
+from convoy.serving import inputs
 
 BUNDLE_TAG = "convoy.bundle"
 VERDICT_TAG = "convoy.verdict"
@@ -118,7 +119,7 @@ def _upload(client: Any, bundle: Path, run: Any, digest: str) -> str:
         source_run_id=run_id,
         tags={BUNDLE_TAG: digest},
         params=dict(run.data.params),
-        model_type="image classifier",
+        model_type=f"{contents.info(bundle)['preprocessing'].get('modality', 'image')} classifier",
     )
     with tempfile.TemporaryDirectory(prefix="convoy-") as scratch:
         folder = Path(scratch) / "model"
@@ -136,10 +137,11 @@ def _save_pyfunc(bundle: Path, folder: Path, model: Any, run_id: str) -> None:
     from mlflow.models.signature import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    classes = contents.info(bundle)["classes"]
+    info = contents.info(bundle)
+    classes, given = info["classes"], inputs.of(info["preprocessing"])
     outputs = [ColSpec("string", "prediction"), ColSpec("double", "confidence")]
     signature = ModelSignature(
-        inputs=Schema([ColSpec("binary", "image")]),
+        inputs=Schema([ColSpec(given.mlflow_type, given.column)]),
         outputs=Schema([*outputs, *(ColSpec("double", f"p:{name}") for name in classes)]),
     )
     described = Model(
@@ -169,11 +171,12 @@ def check_pyfunc(folder: Path) -> None:
 
     bundle = folder / "artifacts" / "bundle"
     samples = golden.read(bundle)
-    classes = contents.info(bundle)["classes"]
-    pictures = pd.DataFrame({"image": [sample["content"] for sample in samples]})
+    info = contents.info(bundle)
+    classes, given = info["classes"], inputs.of(info["preprocessing"])
+    table = pd.DataFrame({given.column: [given.value(sample["content"]) for sample in samples]})
     with _pyfunc() as pyfunc:
-        table = pyfunc.load_model(str(folder)).predict(pictures)
-    found = [{name: row[f"p:{name}"] for name in classes} for row in table.to_dict("records")]
+        answers = pyfunc.load_model(str(folder)).predict(table)
+    found = [{name: row[f"p:{name}"] for name in classes} for row in answers.to_dict("records")]
     golden.check(samples, found, classes, "pyfunc")
 
 

@@ -1,16 +1,16 @@
-"""Many pictures through one predictor: decoded by all cores, classified in batches, memory bounded."""
+"""Many samples through one predictor: prepared by all cores, classified in batches, memory bounded."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convoy.data import pixels
 from convoy.data._threads import in_chunks
-from convoy.serving.predictor import Content, Predictor
+from convoy.serving.predictor import Content, Predictor, Sample
 
 BATCH = 64
 
@@ -38,7 +38,7 @@ def classify_all(
     *,
     batch_size: int = BATCH,
     read: Callable[[Content], Content] = lambda content: content,
-    look: Callable[[pixels.Content, NDArray[np.uint8]], Any] | None = None,
+    look: Callable[[str, Content, Sample], Any] | None = None,
 ) -> Iterator[Batch]:
     """Classify any number of pictures; what cannot be read is reported and costs the others nothing.
 
@@ -46,25 +46,27 @@ def classify_all(
 
     Args:
         read: turns an element of `pictures` into content, in the decoding threads; its OSErrors are reported.
-        look: is shown the content and the prepared picture (H, W, C), there, too.
+        look: is shown modality, content and prepared sample, there, too.
     """
 
-    def prepare(rows: range) -> tuple[range, list[NDArray[np.uint8]], dict[int, str], list[Any]]:
-        images, errors, looks = [], {}, []
+    look_of = partial(look, predictor.info["preprocessing"]["modality"]) if look is not None else None
+
+    def prepare(rows: range) -> tuple[range, list[Sample], dict[int, str], list[Any]]:
+        samples, errors, looks = [], {}, []
         for row in rows:
             try:
                 content = read(pictures[row])
                 if isinstance(content, Path):
                     content = content.read_bytes()
-                images.append(predictor.prepare(content))
-                if look is not None:
-                    looks.append(look(content, images[-1]))
-            except pixels.UndecodableImage as error:
+                samples.append(predictor.prepare(content))
+                if look_of is not None:
+                    looks.append(look_of(content, samples[-1]))
+            except predictor.input.BAD as error:
                 errors[row] = str(error)
             except OSError as error:
                 errors[row] = error.strerror or str(error)
-        return rows, images, errors, looks
+        return rows, samples, errors, looks
 
     nothing = np.zeros((0, len(predictor.classes)))
-    for rows, images, errors, looks in in_chunks(prepare, len(pictures), batch_size):
-        yield Batch(rows, predictor.classify(np.stack(images)) if images else nothing, errors, looks)
+    for rows, samples, errors, looks in in_chunks(prepare, len(pictures), batch_size):
+        yield Batch(rows, predictor.classify(predictor.batch(samples)) if samples else nothing, errors, looks)

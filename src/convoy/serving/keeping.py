@@ -6,15 +6,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from convoy.data import pixels
+from convoy.serving.predictor import Content, Sample
 from convoy.serving.source import Reference
 
 
 class Keeper(Protocol):
     """Takes what was predicted, from several threads; neither method may fail or wait."""
 
-    def look(self, content: pixels.Content, image: NDArray[np.uint8], /) -> Any:
-        """What is kept of a picture: of its bytes or pixels, and of (H, W, C) as the network takes it."""
+    def look(self, modality: str, content: Content, sample: Sample, /) -> Any:
+        """What is kept of a sample: of what was sent, and of what the network takes."""
 
     def put(
         self, model: Reference, looks: Sequence[Any], classes: Sequence[str], rows: NDArray[np.float64], /

@@ -12,16 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convoy.data import pixels
 from convoy.data._threads import cores
 from convoy.errors import ConvoyError, IntegrityError
 from convoy.serving.batching import Batcher, Rows
 from convoy.serving.keeping import Keeper
 from convoy.serving.metrics import Metrics
-from convoy.serving.predictor import BadBundle, Predictor
+from convoy.serving.predictor import BadBundle, Predictor, Sample
 from convoy.serving.source import Reference, Source
 
-Image = NDArray[np.uint8]
 MAX_PIXELS = 50_000_000  # of one picture, whatever the bundle allows
 _LONGEST_PAUSE = 60.0  # seconds between two tries to load a bundle that failed
 
@@ -52,23 +50,27 @@ class Served:
         self.reference = reference
         self.predictor = predictor
         self._keeper = keeper
-        self._batcher = Batcher(predictor.classify, seen=metrics.batch)
+        self._batcher = Batcher(predictor.classify, join=predictor.input.join, seen=metrics.batch)
 
     def classify(self, contents: Sequence[bytes], answer: "Future[Rows]") -> None:
         """Decode, then classify with whoever else asks; the answer gets (n, classes) or the error."""
         if not answer.set_running_or_notify_cancel():
             return
         try:
-            images = np.stack(self._prepare(contents))
+            samples = self._prepare(contents)
+            batch = self.predictor.batch(samples)
             if self._keeper is not None:
-                self._keep(self._keeper, contents, images, answer)
+                self._keep(self._keeper, contents, samples, answer)
         except Exception as error:  # noqa: BLE001  # it belongs to the one who waits for the answer
             answer.set_exception(error)
             return
-        self._batcher.put(images, answer)
+        self._batcher.put(batch, answer)
 
-    def _keep(self, keeper: Keeper, contents: Sequence[bytes], images: Image, answer: "Future[Rows]") -> None:
-        looks = [keeper.look(content, image) for content, image in zip(contents, images, strict=True)]
+    def _keep(
+        self, keeper: Keeper, contents: Sequence[bytes], samples: Sequence[Sample], answer: "Future[Rows]"
+    ) -> None:
+        modality = self.predictor.info["preprocessing"]["modality"]
+        looks = [keeper.look(modality, *pair) for pair in zip(contents, samples, strict=True)]
 
         def put(answered: "Future[Rows]") -> None:
             if answered.exception() is None:
@@ -76,34 +78,26 @@ class Served:
 
         answer.add_done_callback(put)
 
-    def explain(self, content: bytes) -> tuple[Image, NDArray[np.float64]]:
+    def explain(self, content: bytes) -> tuple[Sample, NDArray[np.float64]]:
         """The prepared picture (H, W, C) and its heat-map (H, W).
 
         Raises:
             BadPictures: it cannot be decoded.
         """
-        (image,) = self._prepare([content])
-        return image, self.predictor.heatmap(image)
+        (sample,) = self._prepare([content])
+        return sample, self.predictor.heatmap(sample)
 
-    def _prepare(self, contents: Sequence[bytes]) -> list[Image]:
-        images, problems = [], []
+    def _prepare(self, contents: Sequence[bytes]) -> list[Sample]:
+        given = self.predictor.input
+        samples, problems = [], []
         for number, content in enumerate(contents):
             try:
-                images.append(self.predictor.prepare(content))
-            except pixels.UndecodableImage as error:
-                problems.append(BadPicture(number, self._kind(content, error), str(error)))
+                samples.append(self.predictor.prepare(content))
+            except given.BAD as error:
+                problems.append(BadPicture(number, given.kind(content, error), str(error)))
         if problems:
             raise BadPictures(problems)
-        return images
-
-    def _kind(self, content: bytes, error: pixels.UndecodableImage) -> str:
-        if error.reason != "undecodable":
-            return error.reason
-        try:
-            pixels.inspect(content, self.predictor.spec["max_pixels"])
-        except pixels.UndecodableImage:
-            return "unknown"
-        return "damaged"
+        return samples
 
 
 class Live:
@@ -200,7 +194,8 @@ class Live:
                 raise IntegrityError(
                     str(error), fix="name a bundle that `convoy stage package` wrote"
                 ) from None
-            predictor.spec["max_pixels"] = min(predictor.spec["max_pixels"], MAX_PIXELS)
+            if "max_pixels" in predictor.spec:
+                predictor.spec["max_pixels"] = min(predictor.spec["max_pixels"], MAX_PIXELS)
             self._source.check(bundle, predictor)
         _warm_up(predictor, reference)
         return Served(reference, predictor, self._metrics, self._keeper)
@@ -210,11 +205,10 @@ def _warm_up(predictor: Predictor, reference: Reference) -> None:
     """The first run of a graph allocates; no request should wait for that.
 
     Raises:
-        IntegrityError: a black picture has no finite answer.
+        IntegrityError: nothing (a black picture) has no finite answer.
     """
-    shape = [predictor.spec[name] for name in ("height", "width", "channels")]
     for count in (1, 8):
-        if not np.isfinite(predictor.classify(np.zeros((count, *shape), np.uint8))).all():
+        if not np.isfinite(predictor.classify(predictor.input.blank(count))).all():
             raise IntegrityError(f"{reference} answers a black picture with NaN", fix="train it again")
 
 

@@ -1,9 +1,10 @@
 """Predict with a bundle: onnxruntime, numpy and the bundle's own preprocessing; no torch, no project.
 
-This file travels: the bundle holds a copy in `code/`, next to `pixels.py`, in which the one import of the
-package below is rewritten (`bundle.build.portable_source`). There it is also a program:
+This file travels: the bundle holds a copy in `code/`, next to `inputs.py` (what the modality's samples are
+like), in which the one import of the package below is rewritten (`bundle.build.portable_source`). There it is
+also a program:
 
-    python code/predictor.py picture.png …        prints one JSON object a picture
+    python code/predictor.py picture.png …        prints one JSON object a sample
 """
 
 import argparse
@@ -21,11 +22,12 @@ from numpy.typing import NDArray
 if __name__ == "__main__":
     sys.dont_write_bytecode = True  # a bundle is named by its content, and stays as it was registered
 
-from convoy.data import pixels
+from convoy.serving import inputs
 
 FORMAT = 1  # of bundle.json
-GRID = 12  # positions of the occluding patch along a side, at most
-Content = bytes | Path | NDArray[Any]  # an encoded image, its file, or pixels (H, W) or (H, W, C)
+# An encoded image, its file, or pixels (H, W) or (H, W, C); of other modalities a text
+Content = bytes | str | Path | NDArray[Any]
+Sample = NDArray[Any]  # prepared: of pictures (H, W, C) uint8
 
 
 class BadBundle(ValueError):
@@ -46,85 +48,90 @@ class Predictor:
     def __init__(self, bundle: Path, *, threads: int = 1) -> None:
         self.info = _read_info(bundle)
         self.classes: list[str] = list(self.info["classes"])
-        self.spec: dict[str, Any] = dict(self.info["preprocessing"]["spec"])
+        try:
+            self.input = inputs.of(self.info["preprocessing"])
+        except ValueError as error:
+            raise BadBundle(f"{bundle / 'bundle.json'}: {error}") from None
         self.temperature = _temperature(bundle, self.info)
         self._session = _session(bundle / "model.onnx", threads)
         (given,) = self._session.get_inputs()
-        wanted = [self.spec[name] for name in ("height", "width", "channels")]
-        if given.name != "images" or list(given.shape[1:]) != wanted:
+        wanted = self.input.shape
+        if given.name != self.input.name or (list(given.shape[1:]) != wanted and None not in wanted):
             raise BadBundle(
                 f"{bundle}: model.onnx takes {given.name} {given.shape}, bundle.json says {wanted}"
             )
 
-    def prepare(self, content: Content) -> NDArray[np.uint8]:
-        """One sample as the network takes it, (H, W, C) uint8.
+    @property
+    def spec(self) -> dict[str, Any]:
+        """How samples are prepared."""
+        spec: dict[str, Any] = self.input.spec
+        return spec
+
+    def prepare(self, content: Content) -> Sample:
+        """One sample as the network takes it: of a picture (H, W, C) uint8.
 
         Raises:
-            pixels.UndecodableImage: it is no picture, is cut short, or claims too many pixels.
+            self.input.BAD: it is no sample, such as a picture that is cut short or claims too many pixels.
             OSError: the file cannot be read.
         """
-        if isinstance(content, Path):
-            content = content.read_bytes()
-        prepared: NDArray[np.uint8] = pixels.prepare(content, self.spec)
-        return prepared
+        sample: Sample = self.input.prepare(content)
+        return sample
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, H, W, C) uint8 -> (N, classes)."""
-        if not len(images):
+    def batch(self, samples: Sequence[Sample]) -> NDArray[Any]:
+        """Prepared samples together, as the network takes them: of pictures (N, H, W, C) uint8."""
+        joined: NDArray[Any] = self.input.batch(samples)
+        return joined
+
+    def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """What `batch` gives -> (N, classes)."""
+        if not len(batch):
             return np.zeros((0, len(self.classes)), np.float32)
-        (found,) = self._session.run(["logits"], {"images": np.ascontiguousarray(images)})
+        (found,) = self._session.run(["logits"], {self.input.name: np.ascontiguousarray(batch)})
         return np.asarray(found, np.float32)
 
-    def classify(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(N, H, W, C) uint8 -> calibrated probabilities (N, classes): softmax(logits / temperature)."""
-        return softmax(self.logits(images), self.temperature)
+    def classify(self, batch: NDArray[Any]) -> NDArray[np.float64]:
+        """What `batch` gives -> calibrated probabilities (N, classes): softmax(logits / temperature)."""
+        return softmax(self.logits(batch), self.temperature)
 
     def probabilities(
         self, contents: Iterable[Content], *, batch_size: int = 64
     ) -> Iterator[NDArray[np.float64]]:
-        """Batches (n, classes) of any number of pictures, in order; only one batch is held in memory."""
+        """Batches (n, classes) of any number of samples, in order; only one batch is held in memory."""
         pending = iter(contents)
-        while batch := [self.prepare(content) for content in islice(pending, batch_size)]:
-            yield self.classify(np.stack(batch))
+        while samples := [self.prepare(content) for content in islice(pending, batch_size)]:
+            yield self.classify(self.batch(samples))
 
     def predict(self, contents: Sequence[Content], *, batch_size: int = 64) -> list[dict[str, Any]]:
-        """[{"prediction": class, "probabilities": {class: p}}], one a picture, in order."""
+        """[{"prediction": class, "probabilities": {class: p}}], one a sample, in order."""
         return [
             self.answer(row) for rows in self.probabilities(contents, batch_size=batch_size) for row in rows
         ]
 
     def heatmap(self, content: Content, *, batch_size: int = 32) -> NDArray[np.float64]:
-        """Where the picture decides: occlusion sensitivity (Zeiler and Fergus 2014).
+        """Where the sample decides, 0 to 1: occlusion sensitivity (Zeiler and Fergus 2014).
 
-        A patch in the picture's mean colour, a fifth as long as its sides, goes over a grid of at most
-        12 x 12 places. A pixel's value is what the predicted class loses, as the mean over the patches that
-        cover it: in log-odds, for a probability near 1 shows no loss.
+        What the predicted class loses, in log-odds (a probability near 1 shows no loss), where a part of the
+        sample is hidden; see the modality for the parts.
 
         Returns:
-            (height, width) of the prepared picture, 0 to 1: the largest loss is 1; all 0 where none matters.
+            Of a picture (height, width) of the prepared one. The largest loss is 1; all 0 where none matters.
 
         Raises:
             as for `prepare`.
         """
-        image = self.prepare(content)
-        rows, columns = (_windows(length) for length in image.shape[:2])
-        places = [(top, left) for top in rows for left in columns]
-        whole = self.logits(image[None])
+        sample = self.prepare(content)
+        whole = self.logits(self.batch([sample]))
         label = int(whole.argmax())
-        colour = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
-        heat, covered = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
-        for first in range(0, len(places), batch_size):
-            some = places[first : first + batch_size]
-            occluded = np.repeat(image[None], len(some), axis=0)
-            for picture, (top, left) in zip(occluded, some, strict=True):
-                picture[top, left] = colour
-            lost = _log_odds(whole, label) - _log_odds(self.logits(occluded), label)
-            for loss, place in zip(lost, some, strict=True):
-                heat[place] += loss
-                covered[place] += 1
-        heat = np.maximum(heat / covered, 0)
+
+        def loss(samples: Iterable[Sample]) -> NDArray[np.float64]:
+            pending, parts = iter(samples), [np.zeros(0)]
+            while some := list(islice(pending, batch_size)):
+                parts.append(_log_odds(whole, label) - _log_odds(self.logits(self.batch(some)), label))
+            return np.concatenate(parts)
+
+        heat: NDArray[np.float64] = self.input.occluded(sample, loss)
         noise = 1e-5  # of fp32
-        return heat / heat.max() if heat.max() > noise else np.zeros_like(heat)
+        return heat / heat.max() if heat.max(initial=0) > noise else np.zeros_like(heat)
 
     def answer(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
         """One row of `probabilities` in words."""
@@ -172,13 +179,6 @@ def _temperature(bundle: Path, info: Mapping[str, Any]) -> float:
     return float(value)
 
 
-def _windows(length: int) -> list[slice]:
-    """Up to GRID places of a patch along one side; together they cover it all."""
-    patch = max(1, -(-length // 5))
-    starts = np.unique(np.linspace(0, length - patch, min(GRID, length)).round().astype(int))
-    return [slice(start, start + patch) for start in starts.tolist()]
-
-
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -196,20 +196,20 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Predict pictures with the bundle that holds this file.")
-    parser.add_argument("pictures", nargs="+", type=Path)
+    parser = argparse.ArgumentParser(description="Predict files with the bundle that holds this one.")
+    parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--bundle", type=Path, default=Path(__file__).resolve().parent.parent)
     options = parser.parse_args(arguments)
     predictor = Predictor(options.bundle)
     failed = 0
-    for picture in options.pictures:
+    for file in options.files:
         try:
-            (answer,) = predictor.predict([picture])
-        except (OSError, pixels.UndecodableImage) as error:
+            (answer,) = predictor.predict([file])
+        except (OSError, predictor.input.BAD) as error:
             failed += 1
-            sys.stderr.write(f"{picture}: {error}\n")
+            sys.stderr.write(f"{file}: {error}\n")
             continue
-        sys.stdout.write(json.dumps({"path": str(picture), **answer}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps({"path": str(file), **answer}, ensure_ascii=False) + "\n")
     return 3 if failed else 0
 
 

@@ -1,8 +1,8 @@
 """The bundle as an MLflow pyfunc model ("models from code": MLflow stores this file, not a pickle).
 
 It is copied into the bundle's `code/` and imports nothing of convoy: the predictor comes from the bundle.
-Input: a column `image` of encoded pictures (bytes; base64 in JSON). Output: `prediction`, `confidence` and
-a column `p:<class>` for each class.
+Input: a column of samples; of pictures `image`, encoded ones (bytes; base64 in JSON). Output: `prediction`,
+`confidence` and a column `p:<class>` for each class.
 """
 
 import importlib
@@ -14,8 +14,6 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
-_MODULES = ("pixels", "predictor")
-
 
 def load_predictor(bundle: Path) -> Any:
     """The bundle's own Predictor, from modules of its own, so that two bundles can live in one process.
@@ -23,8 +21,9 @@ def load_predictor(bundle: Path) -> Any:
     No bytecode is written: a bundle is named by its content, and stays as it was registered.
     """
     code = str(bundle / "code")
+    modules = [path.stem for path in (bundle / "code").glob("*.py")]
     writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    before = {name: sys.modules.pop(name) for name in _MODULES if name in sys.modules}
+    before = {name: sys.modules.pop(name) for name in modules if name in sys.modules}
     sys.path.insert(0, code)
     try:
         importlib.invalidate_caches()
@@ -32,7 +31,7 @@ def load_predictor(bundle: Path) -> Any:
     finally:
         sys.dont_write_bytecode = writes_no_bytecode
         sys.path.remove(code)
-        for name in _MODULES:
+        for name in modules:
             sys.modules.pop(name, None)
         sys.modules.update(before)
 
@@ -43,7 +42,8 @@ class BundleModel(PythonModel):
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         del context, params
-        answers = self._predictor.predict([bytes(picture) for picture in model_input["image"]])
+        given = self._predictor.input
+        answers = self._predictor.predict([given.cell(value) for value in model_input[given.column]])
         columns = {
             f"p:{name}": [a["probabilities"][name] for a in answers] for name in self._predictor.classes
         }

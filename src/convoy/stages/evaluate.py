@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +11,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from convoy import plugins
 from convoy.config.evaluate import EvaluateConfig
-from convoy.data.augment import Policy
 from convoy.data.loader import batch_key
 from convoy.data.store import Store
 from convoy.evaluation import (
     baseline,
     calibration,
-    heatmaps,
     intervals,
     metrics,
     pictures,
@@ -43,18 +43,29 @@ class _Model:
     """The trained network, and what it says of both splits in the order of the stores.
 
     Attributes:
+        view: of the modality (see `convoy.evaluation.modalities`).
         training: of training.json.
         plain: split -> probabilities (N, classes) without calibration.
         probability: split -> those of the calibrated model.
     """
 
     net: network.Network
+    view: ModuleType
     training: Mapping[str, Any]
-    classes: list[str]
+    preprocessor: Mapping[str, Any]
     stores: Mapping[str, Store]
     temperature: float
     plain: Mapping[str, NDArray[np.float32]]
     probability: Mapping[str, NDArray[np.float32]]
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self.preprocessor["classes"])
+
+    @property
+    def tests(self) -> Any:
+        """The test samples as the network takes them."""
+        return self.view.samples(self.stores["test"], self.preprocessor)
 
     @property
     def targets(self) -> dict[str, NDArray[np.int64]]:
@@ -74,6 +85,7 @@ def evaluate(trained: Path, prepared: Path, samples: Path, config: EvaluateConfi
         {split: (model.stores[split], model.probability[split]) for split in SPLITS},
         model.classes,
         pd.read_parquet(samples / "samples.parquet"),
+        model.view.measures,
     )
     tests = table[table["split"] == "test"].reset_index(drop=True)
     calibrated, reliability = _calibration(model, config)
@@ -87,6 +99,7 @@ def evaluate(trained: Path, prepared: Path, samples: Path, config: EvaluateConfi
     values = {**_metrics(model, table, config), **robust}
     history = pd.read_csv(trained / "history.csv")
 
+    store, places = model.stores["test"], _places(model.stores["test"], tests)
     fresh_dir(out)
     with atomic_path(out / "predictions.parquet") as temporary:
         table.to_parquet(temporary, index=False)
@@ -99,8 +112,10 @@ def evaluate(trained: Path, prepared: Path, samples: Path, config: EvaluateConfi
         classes=model.classes,
         metrics=values,
         predictions=table,
-        images=_Pictures(model.stores["test"], tests),
-        heatmap=lambda images, classes: heatmaps.grad_cam(model.net, images, classes),
+        samples=lambda rows: model.view.shown(store, places[rows]),
+        explain=lambda rows, classes: model.view.explained(model.net, store, places[rows], classes),
+        things=model.view.NOUNS,
+        explained=model.view.EXPLAINED,
         calibration=calibrated,
         history=history,
         best_epoch=model.training.get("best_epoch"),
@@ -112,34 +127,30 @@ def evaluate(trained: Path, prepared: Path, samples: Path, config: EvaluateConfi
         **tables,
     )
     write_text(out / "report.html", report.render(page))
-    _draw(page, history, out)
+    _draw(page, model, places, history, out)
     write_json(out / "metrics.json", values)
 
 
-class _Pictures:
-    """Positions among the test rows of the predictions table -> their pictures (K, H, W, C)."""
-
-    def __init__(self, store: Store, tests: pd.DataFrame) -> None:
-        place = {value.decode("ascii"): n for n, value in enumerate(store.id.tolist())}
-        self._store = store
-        self._rows = np.asarray([place[value] for value in tests["id"]], dtype=np.int64)
-
-    def __call__(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return np.take(self._store.images, self._rows[positions], axis=0)
+def _places(store: Store, tests: pd.DataFrame) -> NDArray[np.int64]:
+    """Where the test rows of the predictions table lie in the store, (N,)."""
+    place = {value.decode("ascii"): n for n, value in enumerate(store.id.tolist())}
+    return np.asarray([place[value] for value in tests["id"]], dtype=np.int64)
 
 
 def _answer(trained: Path, prepared: Path, config: EvaluateConfig) -> _Model:
     preprocessor = read_json(prepared / "preprocessor.json")
     net = network.load(trained, preprocessor).lay_out(torch.channels_last)  # faster, and the same numbers
+    view = plugins.load("view", preprocessor["modality"])
     stores = {split: Store.open(prepared / split) for split in ("train", *SPLITS)}
-    logits = {split: predictions.logits(net, stores[split].images) for split in SPLITS}
+    logits = {split: predictions.logits(net, view.samples(stores[split], preprocessor)) for split in SPLITS}
     temperature = 1.0
     if config.calibration == "temperature":
         temperature = calibration.fit(logits["val"], stores["val"].target)
     return _Model(
         net=net,
+        view=view,
         training=read_json(trained / "training.json"),
-        classes=preprocessor["classes"],
+        preprocessor=preprocessor,
         stores=stores,
         temperature=temperature,
         plain={split: predictions.softmax(values) for split, values in logits.items()},
@@ -168,6 +179,7 @@ def _metrics(model: _Model, table: pd.DataFrame, config: EvaluateConfig) -> dict
         model.probability["test"].argmax(axis=1),
         model.classes,
         how,
+        model.view.BASELINES,
     )
     if config.tta:
         averaged = metrics.of_probabilities(_averaged(model, config), model.targets["test"], model.classes)
@@ -176,14 +188,15 @@ def _metrics(model: _Model, table: pd.DataFrame, config: EvaluateConfig) -> dict
 
 
 def _averaged(model: _Model, config: EvaluateConfig) -> NDArray[np.float32]:
-    """Mean probabilities (N, classes) of the test pictures and of their augmented copies."""
-    policy = Policy(model.training["augment"]["transforms"])
-    images = model.stores["test"].images
+    """Mean probabilities (N, classes) of the test samples and of their augmented copies."""
+    augmenting = plugins.load("augmenting", model.preprocessor["modality"])
+    policy = augmenting.policy(model.training["augment"]["transforms"])
+    samples = model.tests
     total = model.probability["test"].astype(np.float64)
     for copy in range(config.tta):
-        for start in range(0, len(images), _BATCH):
+        for start in range(0, len(samples), _BATCH):
             rows = slice(start, start + _BATCH)
-            changed = policy(images[rows], batch_key(config.seed, copy, start))
+            changed = model.view.changed(policy, samples, rows, batch_key(config.seed, copy, start))
             total[rows] += predictions.softmax(predictions.logits(model.net, changed), model.temperature)
     return (total / (config.tta + 1)).astype(np.float32)
 
@@ -195,28 +208,36 @@ def _robustness(model: _Model, config: EvaluateConfig) -> tuple[pd.DataFrame, di
     """
     store, bf16 = model.stores["test"], model.training.get("precision") == "bf16"
     chosen = baseline.subset(len(store), config.robustness_samples, config.seed)
-    images, target = store.images[chosen], store.target[chosen]
+    samples, target = model.tests[chosen], store.target[chosen]
 
-    def answer(pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-        answers: NDArray[np.int64] = predictions.logits(model.net, pictures, bf16=bf16).argmax(axis=1)
+    def answer(some: Any) -> NDArray[np.int64]:
+        answers: NDArray[np.int64] = predictions.logits(model.net, some, bf16=bf16).argmax(axis=1)
         return answers
 
-    table = robustness.measure(images, target, answer, confidence=config.confidence, seed=config.seed)
+    table: pd.DataFrame = model.view.damaged(
+        samples, target, answer, confidence=config.confidence, seed=config.seed
+    )
     if table.empty:
         return table, {}
-    untouched = float((answer(images) == target).mean())
+    untouched = float((answer(samples) == target).mean())
     return table, {"robustness": robustness.means(table, untouched)}
 
 
-def _draw(page: report.ReportInputs, history: pd.DataFrame, out: Path) -> None:
+def _draw(
+    page: report.ReportInputs,
+    model: _Model,
+    places: NDArray[np.int64],
+    history: pd.DataFrame,
+    out: Path,
+) -> None:
     """confusion.png, curves.png and mistakes.png, for DVC and MLflow."""
     tests = page.predictions[page.predictions["split"] == "test"].reset_index(drop=True)
     pictures.confusion(metrics.confusion(metrics.scored(tests)), page.classes, out / "confusion.png")
     pictures.curves(history, out / "curves.png")
     wrong = tests[tests["target"] != tests["prediction"]]
     worst = wrong.sort_values(["loss", "id"], ascending=[False, True]).head(page.mistakes)
-    images = page.images(worst.index.to_numpy(np.int64))
-    pictures.mistakes(worst, images, page.classes, out / "mistakes.png")
+    rows = places[worst.index.to_numpy(np.int64)]
+    model.view.draw_mistakes(worst, model.stores["test"], rows, page.classes, out / "mistakes.png")
 
 
 def main(config: "Config") -> None:

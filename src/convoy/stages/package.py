@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from convoy import plugins
 from convoy.bundle import build as bundle
 from convoy.bundle import reference
 from convoy.data.store import Store
@@ -51,7 +52,11 @@ def package(
         environment_lock=sha256_file(environment_lock) if environment_lock.is_file() else None,
         calibration=read_json(calibration) if calibration.is_file() else None,
         slices=pd.read_csv(slices) if slices.is_file() else None,
-        reference=reference.table(pd.read_parquet(evaluated / "predictions.parquet"), held_out),
+        reference=reference.table(
+            pd.read_parquet(evaluated / "predictions.parquet"),
+            held_out,
+            plugins.load("looking", preprocessor["modality"]),
+        ),
     )
     bundle.build(out, network.load(trained, preprocessor), sources, held_out["test"])
 

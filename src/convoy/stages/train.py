@@ -21,7 +21,7 @@ from convoy.config.engine import ENGINE
 from convoy.config.model import ModelConfig
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.train import TrainConfig
-from convoy.data.augment import Policy
+from convoy.data.loader import Loading
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import ConfigError
@@ -70,7 +70,7 @@ def train(
         watch: told the live journal's path once that has begun.
 
     Raises:
-        ConfigError: the model does not fit the images.
+        ConfigError: the model does not fit the data.
         IntegrityError: a loss is not finite.
         ResourceError: a GPU, fp16 or a compiler is asked for and not there; a rank was killed; or a
             training of these settings was interrupted in another environment.
@@ -166,11 +166,23 @@ class _Job:
         return Targets(self.preprocessor["classes"], np.concatenate([store.target for store in self.stores]))
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def modality(self) -> str:
+        return str(self.preprocessor["modality"])
+
+    @property
+    def loading(self) -> Loading:
+        found: Loading = plugins.load("batching", self.modality).loading(self.preprocessor)
+        return found
+
+    def shape(self, rows: int) -> tuple[int, ...]:
+        """Of the first input of a training batch."""
+        found: tuple[int, ...] = network.entry(self.preprocessor).shape(self.preprocessor, rows)
+        return found
+
+    @property
+    def rank_shape(self) -> tuple[int, ...]:
         """Of a rank's training batch."""
-        spec = self.preprocessor["spec"]
-        rows = -(-self.config.batch_size // self.config.distributed.ranks)
-        return rows, spec["height"], spec["width"], spec["channels"]
+        return self.shape(-(-self.config.batch_size // self.config.distributed.ranks))
 
     @property
     def steps(self) -> int:
@@ -199,17 +211,16 @@ class _Job:
         """Raises:
         ConfigError: batch normalisation finds one value where it needs a spread.
         """
-        spec = self.preprocessor["spec"]
         tried = self.blank().train()
         try:
             with torch.no_grad():
-                tried(torch.zeros((1, spec["height"], spec["width"], spec["channels"]), dtype=torch.uint8))
+                tried(*tried.example(self.shape(1)))
         except ValueError as error:
             if "per channel" not in str(error):
                 raise
             samples = sum(len(store) for store in self.stores)
             raise ConfigError(
-                f"some batches of {samples} samples leave a process one picture, from which batch "
+                f"some batches of {samples} samples leave a process a single one, from which batch "
                 "normalisation cannot learn",
                 where="params.yaml: train.batch_size",
                 fix=f"choose a batch size that leaves more than one of {samples} for the last batch",
@@ -257,14 +268,16 @@ class _Job:
         self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal, world: World
     ) -> None:
         online, transforms = self.policy["online"], self.policy["transforms"]
+        augmenting = plugins.load("augmenting", self.modality)
         advance(
             self.build,
             plugins.load("objective", self.objective.name).build(self.objective, self.targets),
             self.config,
             train=self.stores,
             val=self.val,
-            augment=Policy(transforms) if online and transforms else None,
+            augment=augmenting.policy(transforms) if online and transforms else None,
             mixing=Mixing.of(self.policy),
+            loading=self.loading,
             device=device,
             precision=chosen,
             folder=checkpoints,
@@ -285,18 +298,18 @@ def _choose(job: _Job, device: torch.device, cache: Path, earlier: dict[str, Any
     name, layout = config.precision, config.memory_format
     if same and name == "auto" and layout in ("auto", earlier["memory_format"]):
         name, layout = earlier["precision"], earlier["memory_format"]
-    chosen = precision.choose(job.blank, job.shape, device, cache, name, layout)
+    chosen = precision.choose(job.blank, job.rank_shape, device, cache, name, layout)
     wanted = config.compile
     if wanted == "auto" and config.distributed.nodes > 1:
         wanted = "off"  # the nodes must not measure differently
     compiled, why = (
         (bool(earlier["compile"]), "as before")
         if same and wanted == "auto"
-        else compiling.choose(wanted, job.blank, chosen, job.shape, job.steps, device, cache)
+        else compiling.choose(wanted, job.blank, chosen, job.rank_shape, job.steps, device, cache)
     )
     speeds = ", ".join(f"{each} {speed:,.0f}" for each, speed in (chosen.img_per_s or {}).items())
     say(
-        f"{device.type}, {chosen}{f' (images/s measured: {speeds})' if speeds else ''}, "
+        f"{device.type}, {chosen}{f' (samples/s measured: {speeds})' if speeds else ''}, "
         f"{'compiled' if compiled else 'not compiled'} ({why}), {torch.get_num_threads()} threads"
         + (f" in each of {config.distributed.ranks} processes" if config.distributed.ranks > 1 else "")
     )
@@ -351,7 +364,6 @@ def _name(facts: dict[str, Any], key: str) -> str:
 def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, Any]:
     """The settings worth comparing between runs, flat and short."""
     settings = facts["train"]
-    spec = preprocessor["spec"]
     stopping = settings["early_stopping"]
     transforms = (
         [step["name"] for step in facts["augment"]["transforms"]] if facts["augment"]["online"] else []
@@ -369,7 +381,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "augment.online": " ".join(transforms) or "none",
         "augment.mixing": str(Mixing.of(facts["augment"]) or "none"),
         "augment.offline_copies": facts["augment"]["offline_copies"],
-        "image": f"{spec['height']}×{spec['width']}×{spec['channels']} {spec['resize']}",
+        **network.entry(preprocessor).params(preprocessor),
         "classes": len(preprocessor["classes"]),
         "device": facts["device"],
         "precision": facts["precision"],

@@ -4,23 +4,21 @@ import csv
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from convoy import io, layout
+from convoy import io, layout, plugins
 from convoy.config.data import DataConfig, ValidateConfig
-from convoy.data import facts, manifest, opening, previews
-from convoy.data.checks import CHECKS, LAST, OPENING, Check, Context, Finding, changes
-from convoy.data.checks._base import number
-from convoy.data.labels import check as label_issues
-from convoy.data.sources._base import Reader
+from convoy.data import manifest, opening
+from convoy.data.checks import changes
+from convoy.data.checks._base import Check, Context, Finding, Known, number
 from convoy.errors import DataError
-from convoy.evaluation import data_report, label_gallery
+from convoy.evaluation import data_report
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 _NAMED = 20
 _COLUMNS = ("id", "path", "target", "check", "policy", "reason", "detail", "other")
 _QUARANTINE = ["path", "target", "reason", "detail"]
-_FACTS = ("width", "height", "mode", "bytes")  # what the sample table keeps
 _WHOLE = {"classes": "error"}  # checks without a policy of their own
 
 
@@ -40,7 +37,7 @@ class _Outcome:
         kept: rows of the samples that stay.
         findings: one row a finding: _COLUMNS, and `row` (of the sample; -1: of the whole).
         told: findings that are told and not written, since they depend on what this checkout saw before.
-        suggestions: of label_issues; None: it is off.
+        suggestions: of the check that doubts labels; None: it is off, or the modality has none.
     """
 
     kept: pd.DataFrame
@@ -60,8 +57,8 @@ def validate(
 ) -> None:
     """Run all checks over the samples.
 
-    Writes findings.parquet, quarantine.csv, labels.html and fixes.csv (labels to look at), report.html,
-    report.json and, if the data pass, samples.parquet (last).
+    Writes findings.parquet, quarantine.csv, labels.html and fixes.csv (labels to look at, where the modality
+    can doubt them), report.html, report.json and, if the data pass, samples.parquet (last).
 
     Args:
         ingested: the folder of `ingest`.
@@ -69,7 +66,7 @@ def validate(
         config: section `validate`.
         out: the folder to write.
         base: the project's root; caches lie below it.
-        processes: that open pictures; default: all cores.
+        processes: that open samples; default: all cores.
 
     Raises:
         DataError: a check whose policy is `error` found something, more than `max_bad_fraction` of the
@@ -78,50 +75,52 @@ def validate(
     """
     samples = manifest.read(ingested)
     source = manifest.read_facts(ingested / "source.json")
-    seen = facts.of(samples, data, config, base, processes=processes)
+    kind = plugins.load("checking", data.modality)
+    seen = kind.facts(samples, data, config, base, processes=processes)
     context = Context(
         config=config,
         classes=source["classes"],
         facts=seen,
         ids=samples["id"].tolist(),
+        noun=kind.NOUN,
         task=source.get("task", "classification"),
         points=source.get("points", []),
         base=base,
         before=changes.last(data, base) if config.checks.changes != "off" else None,
     )
-    outcome = _checked(samples.join(seen.table), context)
+    outcome = _checked(samples.join(seen.table), context, kind)
     problems = _problems(outcome, len(samples), config)
     io.fresh_dir(out)
     _write_findings(out, outcome)
+    look = plugins.load("data_view", data.modality).Look(samples, opening.reader(data, base), context)
     if outcome.suggestions is not None:
-        read = opening.reader(data, base)
-        label_gallery.write(out, outcome.suggestions, read, config.max_pixels, context.cache / "previews")
-    report = _report(samples, outcome, problems, source, context)
-    page = data_report.render(_page(samples, outcome, report, source, context, data))
+        look.write_doubts(out, outcome.suggestions)
+    report = _report(samples, outcome, problems, source, context, kind)
+    page = data_report.render(_page(samples, outcome, report, source, context, look, kind.NOUNS))
     io.write_text(out / "report.html", page)
     io.write_json(out / "report.json", report)
-    _tell(seen, len(samples), outcome)
+    _tell(seen, len(samples), outcome, kind)
     if problems:
         raise _refusal(problems, outcome, out / "report.html")
-    manifest.write(out, _table(samples, outcome, context))
+    manifest.write(out, _table(samples, outcome, context, kind.FACTS))
     changes.accept(outcome.kept, data, base)
 
 
-def _checked(samples: pd.DataFrame, context: Context) -> _Outcome:
+def _checked(samples: pd.DataFrame, context: Context, kind: ModuleType) -> _Outcome:
     """Run the checks in their order; each sees what the earlier ones did not leave out."""
     rows: list[dict[str, Any]] = []
     told: list[dict[str, Any]] = []
     proposed = None
     opens = samples["reason"].isna()
     kept = pd.Series(True, index=samples.index)
-    for check in (*CHECKS, label_issues, *LAST):
+    for check in (*kind.CHECKS, *kind.LAST):
         policy = _policy(check, context.config)
         if policy == "off":
             continue
-        given = samples[kept if check in OPENING else kept & opens]
+        given = samples[kept if check in kind.OPENING else kept & opens]
         found = check.run(given, context)
-        if check is label_issues:
-            proposed = label_issues.listed(given, context)
+        if check is kind.doubts:
+            proposed = kind.doubts.listed(given, context)
         (told if check is changes else rows).extend(_row(each, check.NAME, policy, samples) for each in found)
         if policy == "quarantine":
             left_out = [each.row for each in found if each.row is not None and not each.mild]
@@ -181,10 +180,12 @@ def _counted(count: int, noun: str) -> str:
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
-def _table(samples: pd.DataFrame, outcome: _Outcome, context: Context) -> pd.DataFrame:
+def _table(
+    samples: pd.DataFrame, outcome: _Outcome, context: Context, facts: tuple[str, ...]
+) -> pd.DataFrame:
     """The samples that stay, with what is known of them."""
     kept = outcome.kept
-    table = kept[[*samples.columns.drop("problem", errors="ignore"), *_FACTS]].copy()
+    table = kept[[*samples.columns.drop("problem", errors="ignore"), *facts]].copy()
     if context.config.checks.near_duplicates != "off":
         clusters = context.clusters(kept)
         if len(clusters):
@@ -195,7 +196,12 @@ def _table(samples: pd.DataFrame, outcome: _Outcome, context: Context) -> pd.Dat
 
 
 def _report(
-    samples: pd.DataFrame, outcome: _Outcome, problems: list[str], source: dict[str, Any], context: Context
+    samples: pd.DataFrame,
+    outcome: _Outcome,
+    problems: list[str],
+    source: dict[str, Any],
+    context: Context,
+    kind: ModuleType,
 ) -> dict[str, Any]:
     kept, classes = outcome.kept, context.classes
     quarantined = outcome.findings[outcome.findings["policy"] == "quarantine"]
@@ -213,12 +219,7 @@ def _report(
         },
         "classes": classes,
         "per_class": {name: {"kept": good[name], "quarantined": bad[name]} for name in classes},
-        "sizes": {
-            side: {"min": int(kept[side].min()), "max": int(kept[side].max())}
-            for side in ("width", "height")
-            if len(kept)
-        },
-        "modes": {str(mode): int(count) for mode, count in kept["mode"].value_counts().items()},
+        **kind.summary(kept),
         "notes": source.get("notes", []),
         "problems": problems,
     }
@@ -230,7 +231,8 @@ def _page(
     report: dict[str, Any],
     source: dict[str, Any],
     context: Context,
-    data: DataConfig,
+    look: data_report.Look,
+    things: str,
 ) -> data_report.Inputs:
     problems = [each for each in report["problems"] if each not in set(outcome.told["detail"])]
     return data_report.Inputs(
@@ -241,21 +243,8 @@ def _page(
         classes=context.classes,
         problems=problems,
         notes=[*report["notes"], *_ignored(source.get("ignored", {}))],
-        thumbnails=context.facts.thumbnails,
-        previews=partial(_previews, samples, opening.reader(data, context.base), context),
-    )
-
-
-def _previews(
-    samples: pd.DataFrame, read: Reader, context: Context, rows: "pd.Index[Any]"
-) -> list[previews.Preview | None]:
-    some = samples.loc[rows]
-    return previews.previews(
-        some["id"].tolist(),
-        some["path"].tolist(),
-        read,
-        context.config.max_pixels,
-        context.cache / "previews",
+        look=look,
+        things=things,
     )
 
 
@@ -282,13 +271,13 @@ def _write_findings(out: Path, outcome: _Outcome) -> None:
         writer.writerows(quarantined[_QUARANTINE].itertuples(index=False, name=None))
 
 
-def _tell(seen: facts.Facts, count: int, outcome: _Outcome) -> None:
+def _tell(seen: Known, count: int, outcome: _Outcome, kind: ModuleType) -> None:
     quarantined = int((outcome.findings["policy"] == "quarantine").sum())
     found = _counted(len(outcome.findings), "finding") + (
         f" ({number(quarantined)} quarantined)" if quarantined else ""
     )
     lines = [
-        f"validate: {_counted(count, 'picture')}, {number(seen.opened)} opened, {number(seen.known)} known; "
+        f"validate: {_counted(count, kind.NOUN)}, {number(seen.opened)} opened, {number(seen.known)} known; "
         f"{found}"
     ]
     lines += [

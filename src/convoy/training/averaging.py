@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import WeightAveraging
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import update_bn
 
@@ -13,6 +13,7 @@ from convoy.config.regularise import EmaConfig, SwaConfig
 from convoy.config.train import TrainConfig
 from convoy.data.loader import batch_key
 from convoy.training import randomness
+from convoy.training.network import Network
 
 
 class _Averaging(WeightAveraging):
@@ -76,7 +77,7 @@ class Swa(_Averaging):
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_validation_epoch_start(trainer, pl_module)
         network = pl_module.network
-        assert isinstance(network, nn.Module)
+        assert isinstance(network, Network)
         normalised = any(isinstance(module, _BatchNorm) for module in network.modules())
         if trainer.current_epoch <= self._config.start_epoch or not normalised:
             return
@@ -84,7 +85,8 @@ class Swa(_Averaging):
         assert loader is not None
         randomness.seed(batch_key(self._seed, trainer.current_epoch, 0))  # of dropout
         with trainer.precision_plugin.forward_context():
-            update_bn((batch["images"] for batch in loader), network, pl_module.device)
+            (name,) = network.inputs
+            update_bn((batch[name] for batch in loader), network, pl_module.device)
 
 
 def _mean(average: list[Tensor], current: list[Tensor], count: Any) -> None:

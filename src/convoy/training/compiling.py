@@ -31,7 +31,7 @@ def choose(
     wanted: engine.Compile,
     build: Callable[[], Network],
     chosen: Precision,
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     steps: int,
     device: torch.device,
     cache: Path,
@@ -41,7 +41,7 @@ def choose(
     Args:
         build: makes a fresh network.
         chosen: the precision to measure with.
-        shape: (N, H, W, C) of a training batch.
+        shape: of the first input of a training batch.
         steps: of the whole training.
         cache: folder that keeps one file a measurement.
 
@@ -81,7 +81,7 @@ def choose(
 
 
 def _measure(
-    build: Callable[[], Network], chosen: Precision, shape: tuple[int, int, int, int], device: torch.device
+    build: Callable[[], Network], chosen: Precision, shape: tuple[int, ...], device: torch.device
 ) -> dict[str, float]:
     compiled = Precision(chosen.name, chosen.layout, compiled=True)
     step = precision.stepper(build(), compiled, shape, device)

@@ -18,9 +18,9 @@ from convoy.data.loader import BatchLoader, Indices
 from convoy.training.world import ALONE, World
 
 Tensors = dict[str, Tensor]
-# images (N, H, W, C) uint8, target (N,) int64 or (N, K) float; of several ranks, `share` (see Feed)
+# What the network takes (images: (N, H, W, C) uint8), target (N,) int64 or (N, K) float; of several ranks,
+# `share` (see Feed)
 TensorBatch = dict[str, Any]
-_WANTED = ("images", "target", "keypoints")  # of what a store holds
 
 
 class Feed(ABC):
@@ -91,7 +91,7 @@ class TensorFeed(Feed):
             return _tensors(self._loader.batch(number, indices), self._pinned)
         rows, share = self._world.rows(len(indices))
         if self._loader.augment is None:
-            mine = self._loader.gather(indices[rows])
+            mine = self._loader.plain(indices[rows])
         else:
             mine = {name: values[rows] for name, values in self._loader.batch(number, indices).items()}
         return {**_tensors(mine, self._pinned), "share": share}
@@ -165,8 +165,8 @@ def feed(
     On a GPU the augmentation runs there if each of its transforms has a form for it, and the images live
     there if they fit. Which one it is depends on the policy alone, not on the memory that happens to be free.
     """
-    if device.type != "cuda":
-        return TensorFeed(loader, epoch, world=world)
+    if device.type != "cuda" or loader.loading.collate is not None:
+        return TensorFeed(loader, epoch, pinned=device.type == "cuda", world=world)
     policy = device_policy.of(loader.augment) if isinstance(loader.augment, Policy) else None
     if loader.augment is not None and policy is None:
         return TensorFeed(loader, epoch, pinned=True, world=world)
@@ -177,5 +177,5 @@ def feed(
 
 
 def _tensors(batch: dict[str, NDArray[Any]], pinned: bool) -> Tensors:
-    found = {name: torch.from_numpy(batch[name]) for name in (*_WANTED, "indices") if name in batch}
+    found = {name: torch.from_numpy(values) for name, values in batch.items() if values.dtype.kind != "S"}
     return {name: values.pin_memory() for name, values in found.items()} if pinned else found

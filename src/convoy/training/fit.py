@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,7 +14,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from convoy.config.engine import DistributedConfig
 from convoy.config.train import TrainConfig
-from convoy.data.loader import Augment, BatchLoader, auto_workers
+from convoy.data.loader import PLAIN, Augment, BatchLoader, Loading, auto_workers
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import IntegrityError, ResourceError
@@ -90,16 +90,18 @@ def fit(
     folder: Path,
     journal: Journal,
     mixing: Mixing | None = None,
+    loading: Loading = PLAIN,
 ) -> Fitted:
     """Train, or go on from `folder`/last.ckpt where an interrupted training left one.
 
     Args:
         build: makes the fresh network; torch is seeded before.
-        augment: of the training images; on a GPU that has a form of all its transforms, their pixels are
-            computed there.
+        augment: of the training samples; on a GPU that has a form of all its transforms, pixels are computed
+            there.
         folder: of the checkpoints; belongs to exactly these inputs.
         journal: has its `start` event; epochs are appended.
         mixing: of each training batch with itself (mixup, cutmix).
+        loading: how the modality's batches are made.
 
     Raises:
         IntegrityError: a loss is not finite.
@@ -118,6 +120,7 @@ def fit(
             folder=folder,
             journal=journal,
             mixing=mixing,
+            loading=loading,
         )
     return result(folder)
 
@@ -135,6 +138,7 @@ def advance(
     folder: Path,
     journal: Journal,
     mixing: Mixing | None = None,
+    loading: Loading = PLAIN,
     world: World = ALONE,
 ) -> None:
     """What each rank of `fit` does after `prepare`: train to the end; what came of it lies in `folder`."""
@@ -151,6 +155,7 @@ def advance(
         augment=augment,
         workers=workers,
         prefetch=config.loader.prefetch,
+        loading=loading,
     )
     learner = Learner(network, objective, config, batches=len(loader), samples=loader.samples, mixing=mixing)
     if device.type == "cuda" and world.size > 1:
@@ -167,7 +172,14 @@ def advance(
             learner,
             feed(loader, device, lambda: int(trainer.current_epoch), world=world),
             feed(
-                BatchLoader([val], batch_size=_VALIDATION_BATCH, workers=min(workers, 1)), device, world=world
+                BatchLoader(
+                    [val],
+                    batch_size=_VALIDATION_BATCH,
+                    workers=min(workers, 1),
+                    loading=replace(loading, length=None),
+                ),
+                device,
+                world=world,
             ),
             ckpt_path=str(last) if last.is_file() else None,
         )

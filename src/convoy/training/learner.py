@@ -59,8 +59,8 @@ class Learner(pl.LightningModule):
         self._sums: dict[str, Tensor] = {}
         self._seen = 0
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(images)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        logits: Tensor = self.network(*inputs)
         return logits
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -80,7 +80,7 @@ class Learner(pl.LightningModule):
         return [optimizer], following  # type: ignore[return-value]  # Lightning types no list of dicts
 
     def training_step(self, batch: TensorBatch, batch_idx: int) -> Tensor:
-        count = len(batch["images"])
+        count = len(batch["target"])
         loss = self.loss(batch, self.current_epoch, batch_idx)
         self._batch = batch_idx
         self._expect_finite("loss", self._losses, loss)
@@ -100,13 +100,15 @@ class Learner(pl.LightningModule):
         """The objective's loss of batch `number` of an epoch, mixed where that is asked for."""
         key = batch_key(self._config.seed, epoch, number)
         randomness.seed(key)
-        images, target = batch["images"], batch["target"]
-        count, height, width = images.shape[:3]
-        mix = self._mixing.draw(key, count, (height, width)) if self._mixing else None
-        logits = self(images if mix is None else mixed.images(images, mix))
-        return self._objective.loss(
-            logits, target if mix is None else mixed.target(target, mix, logits.shape[1])
-        )
+        inputs, target = self._inputs(batch), batch["target"]
+        if self._mixing is None or (mix := self._mixing.draw(key, *_sizes(*inputs))) is None:
+            return self._objective.loss(self(*inputs), target)
+        (images,) = inputs
+        logits = self(mixed.images(images, mix))
+        return self._objective.loss(logits, mixed.target(target, mix, logits.shape[1]))
+
+    def _inputs(self, batch: TensorBatch) -> list[Tensor]:
+        return [batch[name] for name in self.network.inputs]
 
     def configure_gradient_clipping(
         self,
@@ -123,7 +125,7 @@ class Learner(pl.LightningModule):
             self._expect_finite("gradient's norm", self._gradients, norm)
 
     def validation_step(self, batch: TensorBatch, batch_idx: int) -> None:
-        measures = self._objective.measures(self(batch["images"]), batch["target"])
+        measures = self._objective.measures(self(*self._inputs(batch)), batch["target"])
         self._add(measures, len(batch["target"]), batch)
 
     def on_train_epoch_start(self) -> None:
@@ -211,3 +213,8 @@ class Learner(pl.LightningModule):
             return "no epoch was finished before"
         folder = self.trainer.default_root_dir
         return f"the checkpoint of epoch {self.trainer.current_epoch} is kept in {folder}"
+
+
+def _sizes(images: Tensor) -> tuple[int, tuple[int, int]]:
+    """Number, height and width of pictures, which alone are mixed."""
+    return len(images), (images.shape[1], images.shape[2])

@@ -1,8 +1,9 @@
-"""The whole network from stored pixels to logits: normalisation inside, so it travels with the weights."""
+"""The whole network from stored samples to logits: what was fitted is inside and travels with the weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Self
 
 import torch
 from pydantic import TypeAdapter
@@ -14,59 +15,56 @@ from convoy import plugins
 from convoy.config.model import ModelConfig
 from convoy.errors import IntegrityError
 from convoy.io import read_json
-from convoy.models._spec import NetworkSpec
 
 _MODEL: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 
 
 class Network(nn.Module):
-    """uint8 images (N, H, W, C) -> logits (N, outputs) in fp32."""
+    """From a batch to logits (N, outputs) in fp32, around the architecture; a modality's own derives from it.
 
-    mean: Tensor  # (1, C, 1, 1), of pixels / 255
-    std: Tensor
+    Attributes:
+        inputs: what of a batch it takes, in order; the names of the inputs in ONNX, too.
+        memory_format: of weights and activations.
+    """
 
-    def __init__(self, body: nn.Module, mean: list[float], std: list[float]) -> None:
+    inputs: tuple[str, ...]
+
+    def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
         self.memory_format = torch.contiguous_format
 
-    def lay_out(self, memory_format: torch.memory_format) -> "Network":
-        """Keep weights and activations in `memory_format` from now on."""
+    def lay_out(self, memory_format: torch.memory_format) -> Self:
+        """Keep weights and activations in `memory_format` from now on; it concerns pictures alone."""
         self.memory_format = memory_format
         return self.to(memory_format=memory_format)
 
-    def forward(self, images: Tensor) -> Tensor:
-        pixels = images.permute(0, 3, 1, 2).to(torch.float32).contiguous(memory_format=self.memory_format)
-        logits: Tensor = self.body((pixels / 255 - self.mean) / self.std)
-        return logits.float()
+    def example(self, shape: Sequence[int]) -> tuple[Tensor, ...]:
+        """Inputs of nothing, to try and to measure with: the first has `shape`."""
+        raise NotImplementedError
+
+    def free(self) -> tuple[dict[int, str], ...]:
+        """For each input, its axes of any length and their names."""
+        raise NotImplementedError
 
 
 def build(config: ModelConfig, preprocessor: Mapping[str, Any], *, pretrained: bool = True) -> Network:
     """A fresh network for a model section and a fitted preprocessor; seed torch before.
 
-    Pixels are normalised with the training data's mean and deviation, or with those that weights learned
-    before want (the plugin's `normalisation`).
-
     Args:
-        pretrained: load such weights where the section names them.
+        pretrained: load weights that were learned before, where the section names them.
 
     Raises:
-        ConfigError: the model does not fit the images, or the named weights do not fit the model.
+        ConfigError: the model does not fit the data, or the named weights do not fit the model.
         ResourceError: the named weights, or the package that knows the model, are not here.
     """
-    spec = NetworkSpec(
-        channels=preprocessor["spec"]["channels"],
-        height=preprocessor["spec"]["height"],
-        width=preprocessor["spec"]["width"],
-        outputs=len(preprocessor["classes"]),
-        pretrained=pretrained,
-    )
-    plugin = plugins.load("model", config.name)
-    body = plugin.build(config, spec)
-    wanted = plugin.normalisation(config, spec) if hasattr(plugin, "normalisation") else None
-    return Network(body, *(wanted or (preprocessor["mean"], preprocessor["std"])))
+    network: Network = entry(preprocessor).build(config, preprocessor, pretrained=pretrained)
+    return network
+
+
+def entry(preprocessor: Mapping[str, Any]) -> ModuleType:
+    """The modality's part of training (see `convoy.training.entries`)."""
+    return plugins.load("entry", preprocessor["modality"])
 
 
 def load(train_dir: Path, preprocessor: Mapping[str, Any]) -> Network:

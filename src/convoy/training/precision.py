@@ -69,7 +69,7 @@ class Precision:
 
 def choose(
     build: Callable[[], Network],
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     device: torch.device,
     cache: Path,
     name: engine.Precision = "auto",
@@ -79,7 +79,7 @@ def choose(
 
     Args:
         build: makes a fresh network.
-        shape: (N, H, W, C) of a training batch.
+        shape: of the first input of a training batch, such as (N, H, W, C).
         device: where training will run.
         cache: folder that keeps one file for each measured (machine, torch, network, batch, threads).
 
@@ -139,18 +139,18 @@ def _capabilities() -> dict[str, Any]:
 
 
 def stepper(
-    network: Network, precision: Precision, shape: tuple[int, int, int, int], device: torch.device
+    network: Network, precision: Precision, shape: tuple[int, ...], device: torch.device
 ) -> Callable[[], None]:
     """Does a training step, and waits for it."""
     network = network.to(device).lay_out(precision.memory_format).train()
     if precision.compiled:
         network.compile()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
-    images = torch.zeros(shape, dtype=torch.uint8, device=device)
+    inputs = [each.to(device) for each in network.example(shape)]
 
     def step() -> None:
         with torch.autocast(device.type, _TYPES[precision.name], enabled=precision.name != "fp32"):
-            loss: Tensor = network(images).square().mean()
+            loss: Tensor = network(*inputs).square().mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -1,5 +1,6 @@
 """Tables and contexts for the tests of checks, without files."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from convoy.config.data import ValidateConfig
 from convoy.data import manifest
 from convoy.data.checks import Context
 from convoy.data.facts import Facts, thumbnail
-from convoy.data.similarity import hashes
+from convoy.data.similarity import Twins, hashes, twins
 from tests.data.pictures import MAX_PIXELS, noise
 
 
@@ -23,6 +24,11 @@ class KnownFacts:
     def __init__(self, table: pd.DataFrame, thumbs: NDArray[np.uint8]) -> None:
         self.table = table
         self.thumbs = thumbs
+
+    def twins(self, ids: list[str]) -> Twins:
+        key = hashlib.sha256("".join(ids).encode()).hexdigest()
+        hashed = self.table["hash"].to_numpy()
+        return twins(hashed, lambda rows: self.thumbnails(pd.Index(rows)), cache=None, key=key)
 
     def thumbnails(self, rows: pd.Index) -> NDArray[np.uint8]:
         return self.thumbs[rows.to_numpy()]

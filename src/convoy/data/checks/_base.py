@@ -9,17 +9,15 @@ raises nothing that bad data can cause. What a finding does (stop the run, leave
 by validate.checks; one that is `mild` never does more than warn.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
 from convoy.config.data import ValidateConfig
-from convoy.data.facts import Facts
-from convoy.data.similarity import Twins, twins
+from convoy.data.similarity import Twins
 from convoy.data.sources._base import Task
 from convoy.layout import STATE
 
@@ -43,6 +41,25 @@ class Finding:
     mild: bool = False
 
 
+class Known(Protocol):
+    """What a modality found out about the samples; its own checks know more of it."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """By the samples' index: `reason` and `detail` (None where a sample can be used), and the facts."""
+
+    @property
+    def opened(self) -> int:
+        """How many samples were looked at now."""
+
+    @property
+    def known(self) -> int:
+        """How many distinct contents were known from earlier runs."""
+
+    def twins(self, ids: list[str]) -> Twins:
+        """Pairs of samples that are nearly the same; `ids` of all rows."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What checks may use besides the table.
@@ -50,8 +67,9 @@ class Context:
     Attributes:
         config: section `validate`.
         classes: all class names of the source, in class order.
-        facts: of all rows of `ingest`; `facts.thumbnails(samples.index)` are their pictures.
+        facts: of all rows of `ingest`, by the modality.
         ids: of all rows of `ingest`.
+        noun: what a sample is called.
         task: classification, or keypoints, whose targets are no classes.
         points: names of the keypoints.
         base: the project's root; `cache` below it may hold what is costly to find anew.
@@ -60,8 +78,9 @@ class Context:
 
     config: ValidateConfig
     classes: list[str]
-    facts: Facts
+    facts: Any  # Known, and what the modality's own checks look for in it
     ids: list[str]
+    noun: str = "picture"
     task: Task = "classification"
     points: list[str] = field(default_factory=list)
     base: Path = Path()
@@ -73,16 +92,12 @@ class Context:
 
     @cached_property
     def twins(self) -> Twins:
-        """Pairs of rows that show nearly the same picture."""
-        return twins(
-            self.facts.table["hash"].to_numpy(),
-            lambda rows: self.facts.thumbnails(pd.Index(rows)),
-            cache=self.facts.folder,
-            key=hashlib.sha256("".join(self.ids).encode()).hexdigest(),
-        )
+        """Pairs of rows that are nearly the same."""
+        facts: Known = self.facts
+        return facts.twins(self.ids)
 
     def clusters(self, samples: pd.DataFrame) -> "pd.Series[str]":
-        """The name of the cluster of nearly equal pictures, of those of `samples` that have such twins."""
+        """The name of the cluster of nearly equal samples, of those of `samples` that have such twins."""
         names = self.twins.names(self.ids, samples.index.to_numpy())
         return pd.Series(names, index=samples.index, dtype=object).dropna()
 

@@ -29,6 +29,6 @@ def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
             continue
         for row, twin in ((one, other), (other, one)):
             path = samples["path"][twin]
-            detail = f"nearly the same picture as {path} ({named(label[twin], context)})"
+            detail = f"nearly the same {context.noun} as {path} ({named(label[twin], context)})"
             found.setdefault(row, Finding(row, "near conflict", detail, other=path, mild=True))
     return [found[row] for row in sorted(found)]

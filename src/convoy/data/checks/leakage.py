@@ -16,7 +16,7 @@ def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     found: dict[int, Finding] = {}
     for reason, words, cluster in (
         ("leakage", "same content as", given["id"]),
-        ("near leakage", "nearly the same picture as", context.clusters(given)),
+        ("near leakage", f"nearly the same {context.noun} as", context.clusters(given)),
     ):
         rows = given.loc[cluster.index].assign(cluster=cluster)
         sides = rows.groupby("cluster")["split"].nunique()

@@ -1,4 +1,4 @@
-"""Nearly the same picture again, in one split. Splits keep such pictures together (column `twins`)."""
+"""Nearly the same sample again, in one split. Splits keep such samples together (column `twins`)."""
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
         known = {group["id"].iloc[0]}
         for row, identity in zip(group.index.tolist(), group["id"], strict=True):
             if identity not in known:  # the same content is for `duplicates`
-                detail = f"nearly the same picture as {first}"
+                detail = f"nearly the same {context.noun} as {first}"
                 found.append(Finding(row, "near duplicate", detail, other=first))
             known.add(identity)
     return sorted(found, key=lambda finding: finding.row or 0)
