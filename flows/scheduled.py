@@ -63,8 +63,8 @@ def _run(plan: Plan, say: Say) -> State[Any]:
     last = record.read(root, plan.name)
     folder = plan.folder(root)
     listing = arrivals.listing(folder) if folder is not None else None
-    if told := running.nothing_new(root, plan, last, listing):
-        return _nothing(told, say)
+    if reason := running.nothing_new(root, plan, last, listing):
+        return _nothing(reason, say)
     if folder is not None:
         listing = arrivals.settled(lambda: arrivals.listing(folder), plan.settle, say=say)
         if listing is None:
@@ -138,9 +138,9 @@ def _tell(**facts: Any) -> None:
         client.update_flow_run(_this().id, **facts)
 
 
-def _nothing(told: str, say: Say) -> State[Any]:
-    say(told)
-    return Completed(name=NOTHING, message=told)
+def _nothing(reason: str, say: Say) -> State[Any]:
+    say(reason)
+    return Completed(name=NOTHING, message=reason)
 
 
 def _said(receipt: dict[str, Any]) -> str:

@@ -211,7 +211,10 @@ def test_after_a_power_cut_the_next_run_goes_on_and_ends_in_the_same_bytes(
     assert desk.runs("cut")[0]["state"] == "Crashed"
     with desk.worker():
         second = desk.tick("cut")
+        third = desk.tick("cut")
     assert second["state"] == "Completed", second["said"]
+    assert third["state"] == "NothingNew", third["said"]
+    assert "nothing changed: digits version 1: champion" in third["said"]
     assert workspace(project) == before
     assert list((project / ".convoy/scheduled").iterdir()) == []
     rows = json.loads(desk.convoy("registry", "list", "--json"))
