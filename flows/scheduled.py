@@ -5,6 +5,7 @@ dvc.lock, data or artifacts. What the run shares with it are DVC's cache and `.c
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -19,9 +20,13 @@ from convoy.config.load import load
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
 from convoy.notify import runs as told
-from convoy.pipeline import abandoned, lease, recorded, subflow, summary
+from convoy.pipeline import abandoned, history, lease, recorded, subflow, summary
+from convoy.pipeline.causes import Ending
+from convoy.pipeline.reconcile import reconcile
 from convoy.schedule import arrivals, commits, record, running, taking, workplace
+from convoy.schedule.arrivals import Listing
 from convoy.schedule.plan import Plan
+from convoy.schedule.record import Last
 from convoy.schedule.running import PipelineFailed, Say
 from convoy.schedule.workplace import Workplace
 
@@ -42,7 +47,8 @@ def scheduled(
     """A run of the schedule `name`; the parameters are those of `convoy.schedule.plan.Plan`."""
     root = environment.project_root()
     environment.apply(root)
-    _tell(tags=[*_this().tags, abandoned.tag()])  # so that a later start finds out that this process is gone
+    # a later start finds out by this that the process is gone
+    abandoned.claim(os.environ.get("PREFECT_API_URL", ""), str(_this().id))
     logger = get_run_logger()
 
     def say(text: str) -> None:
@@ -70,39 +76,52 @@ def _run(plan: Plan, say: Say) -> State[Any]:
         if listing is None:
             return _nothing(f"{folder} is still changing; the next run looks again", say)
     with lease.project(root, f"schedule {plan.name}", say=say):
-        commit = commits.resolve(root, plan.ref)
-        with workplace.laid_out(root, commit) as place:
-            config = load(place.project / PARAMS)
-            retries = config.flow.retries
-            say(f"{plan.ref} is {commit[:12]}, laid out in {place.project}")
-            ready = running.mended(
-                lambda: running.prepare(place, plan, last, listing, say), config.flow, retries, say
+        reconcile(root, say=say)
+        book = history.begin(root, f"schedule {plan.name}")
+        try:
+            state = _work(root, plan, last, listing, say)
+        except ConvoyError as error:
+            book.end(Ending(code=error.exit_code, message=str(error)))
+            raise
+        book.end(Ending(code=0))
+    return state
+
+
+def _work(root: Path, plan: Plan, last: Last | None, listing: Listing | None, say: Say) -> State[Any]:
+    """A run that has the project to itself."""
+    commit = commits.resolve(root, plan.ref)
+    with workplace.laid_out(root, commit) as place:
+        config = load(place.project / PARAMS)
+        retries = config.flow.retries
+        say(f"{plan.ref} is {commit[:12]}, laid out in {place.project}")
+        ready = running.mended(
+            lambda: running.prepare(place, plan, last, listing, say), config.flow, retries, say
+        )
+        if isinstance(ready, str):
+            return _nothing(ready, say)
+        title = f"{plan.name} {ready.commit[:8]}"
+        _tell(name=title)
+        known = None
+        if ready.done:
+            known = recorded.find(place.project, config) or recorded.ask(place.project, config)
+        if known is not None:
+            made = known.receipt
+            said = f"nothing changed: {_said(made.as_dict())}"
+            told.ended(
+                root, model=made.name, version=made.version, status=made.status, new=False,
+                reason=made.verdict["reason"],
+            )  # fmt: skip
+        else:
+            trusted = last is not None and last.checked == running.checked(place.project)
+            options = [*(["--checked"] if trusted else []), "--fresh", *sorted(ready.fresh)]
+            receipt = running.mended(
+                lambda: _pipeline(place, plan, options, title), config.flow, min(retries, 1), say
             )
-            if isinstance(ready, str):
-                return _nothing(ready, say)
-            title = f"{plan.name} {ready.commit[:8]}"
-            _tell(name=title)
-            known = None
-            if ready.done:
-                known = recorded.find(place.project, config) or recorded.ask(place.project, config)
-            if known is not None:
-                made = known.receipt
-                said = f"nothing changed: {_said(made.as_dict())}"
-                told.ended(
-                    root, model=made.name, version=made.version, status=made.status, new=False,
-                    reason=made.verdict["reason"],
-                )  # fmt: skip
-            else:
-                trusted = last is not None and last.checked == running.checked(place.project)
-                options = [*(["--checked"] if trusted else []), "--fresh", *sorted(ready.fresh)]
-                receipt = running.mended(
-                    lambda: _pipeline(place, plan, options, title), config.flow, min(retries, 1), say
-                )
-                said = _said(receipt)
-            say(said)
-            if plan.push:
-                running.mended(lambda: taking.push(place, say), config.flow, retries, say)
-            running.finish(place, plan, ready, listing, said, say)
+            said = _said(receipt)
+        say(said)
+        if plan.push:
+            running.mended(lambda: taking.push(place, say), config.flow, retries, say)
+        running.finish(place, plan, ready, listing, said, say)
     return Completed(name=NOTHING if known is not None else None, message=said)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from convoy import environment
 from convoy.errors import ConfigError, ResourceError
 from convoy.schedule.plan import FLOW, Plan
+from convoy.stack.services import POOL
 
-POOL = "convoy"  # the work pool of `convoy up`
 FLOW_NAME = "scheduled"
 _TAG = "convoy schedule"
 _STEP = "prefect.deployments.steps.set_working_directory"
