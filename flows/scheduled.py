@@ -5,14 +5,16 @@ dvc.lock, data or artifacts. What the run shares with it are DVC's cache and `.c
 """
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.states import Completed, Failed, Pending
+from prefect.states import Cancelled, Completed, Failed, Pending
 from prefect.tasks import Task
 
 from convoy import environment
@@ -30,7 +32,7 @@ from convoy.schedule.record import Last
 from convoy.schedule.running import PipelineFailed, Say
 from convoy.schedule.workplace import Workplace
 
-NOTHING = "NothingNew"
+NOTHING, LEFT_OUT = "NothingNew", "LeftOut"
 
 
 @flow(name="scheduled", validate_parameters=False, persist_result=False)
@@ -56,7 +58,11 @@ def scheduled(
 
     plan = Plan(name, ref, push, commit_lock, on_new_data, watch, fetch, settle)
     try:
-        return _run(plan, say)
+        with running.turn(root, plan) as mine:
+            if not mine:
+                return _left_out(root, say)
+            _drop_missed()
+            return _run(plan, say)
     except ConvoyError as error:
         logger.error("%s", error)
         if not isinstance(error, PipelineFailed):  # which told of it
@@ -155,6 +161,31 @@ def _tell(**facts: Any) -> None:
     """Change what the server shows of this run."""
     with get_client(sync_client=True) as client:
         client.update_flow_run(_this().id, **facts)
+
+
+def _left_out(root: Path, say: Say) -> State[Any]:
+    who = ", ".join(str(holder) for holder in lease.holders(root))
+    reason = f"the run before is still going{f': {who}' if who else ''}"
+    say(reason)
+    return Completed(name=LEFT_OUT, message=reason)
+
+
+def _drop_missed() -> None:
+    """Ticks of this schedule that no worker was there for: this run is for all of them."""
+    run = _this()
+    if run.deployment_id is None:
+        return
+    wanted = {
+        "deployment_id": {"any_": [run.deployment_id]},
+        "state": {"type": {"any_": ["SCHEDULED"]}},
+        "expected_start_time": {"before_": datetime.now(UTC)},
+    }
+    missed: State[Any] = Cancelled(message="missed, as no worker was there; a later run did it")
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(wanted), limit=200)
+        for each in found:
+            if each.auto_scheduled:  # not one that a person asked for
+                client.set_flow_run_state(each.id, missed, force=True)
 
 
 def _nothing(reason: str, say: Say) -> State[Any]:
