@@ -24,6 +24,7 @@ NAMES = (
     "dataset",
     "flow",
     "noop",
+    "scheduled",
     "help",
     "evaluation",
     "prediction",

@@ -5,13 +5,16 @@ dvc.lock, data or artifacts. What the run shares with it are DVC's cache and `.c
 """
 
 import os
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.states import Completed, Failed, Pending
+from prefect.states import Cancelled, Completed, Failed, Pending
 from prefect.tasks import Task
 
 from convoy import environment
@@ -19,13 +22,17 @@ from convoy.config.load import load
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
 from convoy.notify import runs as told
-from convoy.pipeline import abandoned, lease, recorded, subflow, summary
+from convoy.pipeline import abandoned, history, lease, recorded, subflow, summary
+from convoy.pipeline.causes import Ending
+from convoy.pipeline.reconcile import reconcile
 from convoy.schedule import arrivals, commits, record, running, taking, workplace
+from convoy.schedule.arrivals import Listing
 from convoy.schedule.plan import Plan
+from convoy.schedule.record import Last
 from convoy.schedule.running import PipelineFailed, Say
 from convoy.schedule.workplace import Workplace
 
-NOTHING = "NothingNew"
+NOTHING, LEFT_OUT = "NothingNew", "LeftOut"
 
 
 @flow(name="scheduled", validate_parameters=False, persist_result=False)
@@ -42,7 +49,8 @@ def scheduled(
     """A run of the schedule `name`; the parameters are those of `convoy.schedule.plan.Plan`."""
     root = environment.project_root()
     environment.apply(root)
-    _tell(tags=[*_this().tags, abandoned.tag()])  # so that a later start finds out that this process is gone
+    # a later start finds out by this that the process is gone
+    abandoned.claim(os.environ.get("PREFECT_API_URL", ""), str(_this().id))
     logger = get_run_logger()
 
     def say(text: str) -> None:
@@ -50,7 +58,11 @@ def scheduled(
 
     plan = Plan(name, ref, push, commit_lock, on_new_data, watch, fetch, settle)
     try:
-        return _run(plan, say)
+        with running.turn(root, plan) as mine:
+            if not mine:
+                return _left_out(root, say)
+            _drop_missed()
+            return _run(plan, say)
     except ConvoyError as error:
         logger.error("%s", error)
         if not isinstance(error, PipelineFailed):  # which told of it
@@ -63,46 +75,59 @@ def _run(plan: Plan, say: Say) -> State[Any]:
     last = record.read(root, plan.name)
     folder = plan.folder(root)
     listing = arrivals.listing(folder) if folder is not None else None
-    if unchanged := running.nothing_new(root, plan, last, listing):
-        return _nothing(unchanged, say)
+    if reason := running.nothing_new(root, plan, last, listing):
+        return _nothing(reason, say)
     if folder is not None:
         listing = arrivals.settled(lambda: arrivals.listing(folder), plan.settle, say=say)
         if listing is None:
             return _nothing(f"{folder} is still changing; the next run looks again", say)
     with lease.project(root, f"schedule {plan.name}", say=say):
-        commit = commits.resolve(root, plan.ref)
-        with workplace.laid_out(root, commit) as place:
-            config = load(place.project / PARAMS)
-            retries = config.flow.retries
-            say(f"{plan.ref} is {commit[:12]}, laid out in {place.project}")
-            ready = running.mended(
-                lambda: running.prepare(place, plan, last, listing, say), config.flow, retries, say
+        reconcile(root, say=say)
+        book = history.begin(root, f"schedule {plan.name}")
+        try:
+            state = _work(root, plan, last, listing, say)
+        except ConvoyError as error:
+            book.end(Ending(code=error.exit_code, message=str(error)))
+            raise
+        book.end(Ending(code=0))
+    return state
+
+
+def _work(root: Path, plan: Plan, last: Last | None, listing: Listing | None, say: Say) -> State[Any]:
+    """A run that has the project to itself."""
+    commit = commits.resolve(root, plan.ref)
+    with workplace.laid_out(root, commit) as place:
+        config = load(place.project / PARAMS)
+        retries = config.flow.retries
+        say(f"{plan.ref} is {commit[:12]}, laid out in {place.project}")
+        ready = running.mended(
+            lambda: running.prepare(place, plan, last, listing, say), config.flow, retries, say
+        )
+        if isinstance(ready, str):
+            return _nothing(ready, say)
+        title = f"{plan.name} {ready.commit[:8]}"
+        _tell(name=title)
+        known = None
+        if ready.done:
+            known = recorded.find(place.project, config) or recorded.ask(place.project, config)
+        if known is not None:
+            made = known.receipt
+            said = f"nothing changed: {_said(made.as_dict())}"
+            told.ended(
+                root, model=made.name, version=made.version, status=made.status, new=False,
+                reason=made.verdict["reason"],
+            )  # fmt: skip
+        else:
+            trusted = last is not None and last.checked == running.checked(place.project)
+            options = [*(["--checked"] if trusted else []), "--fresh", *sorted(ready.fresh)]
+            receipt = running.mended(
+                lambda: _pipeline(place, plan, options, title), config.flow, min(retries, 1), say
             )
-            if isinstance(ready, str):
-                return _nothing(ready, say)
-            title = f"{plan.name} {ready.commit[:8]}"
-            _tell(name=title)
-            known = None
-            if ready.done:
-                known = recorded.find(place.project, config) or recorded.ask(place.project, config)
-            if known is not None:
-                made = known.receipt
-                said = f"nothing changed: {_said(made.as_dict())}"
-                told.ended(
-                    root, model=made.name, version=made.version, status=made.status, new=False,
-                    reason=made.verdict["reason"],
-                )  # fmt: skip
-            else:
-                trusted = last is not None and last.checked == running.checked(place.project)
-                options = [*(["--checked"] if trusted else []), "--fresh", *sorted(ready.fresh)]
-                receipt = running.mended(
-                    lambda: _pipeline(place, plan, options, title), config.flow, min(retries, 1), say
-                )
-                said = _said(receipt)
-            say(said)
-            if plan.push:
-                running.mended(lambda: taking.push(place, say), config.flow, retries, say)
-            running.finish(place, plan, ready, listing, said, say)
+            said = _said(receipt)
+        say(said)
+        if plan.push:
+            running.mended(lambda: taking.push(place, say), config.flow, retries, say)
+        running.finish(place, plan, ready, listing, said, say)
     return Completed(name=NOTHING if known is not None else None, message=said)
 
 
@@ -138,9 +163,34 @@ def _tell(**facts: Any) -> None:
         client.update_flow_run(_this().id, **facts)
 
 
-def _nothing(told: str, say: Say) -> State[Any]:
-    say(told)
-    return Completed(name=NOTHING, message=told)
+def _left_out(root: Path, say: Say) -> State[Any]:
+    who = ", ".join(str(holder) for holder in lease.holders(root))
+    reason = f"the run before is still going{f': {who}' if who else ''}"
+    say(reason)
+    return Completed(name=LEFT_OUT, message=reason)
+
+
+def _drop_missed() -> None:
+    """Ticks of this schedule that no worker was there for: this run is for all of them."""
+    run = _this()
+    if run.deployment_id is None:
+        return
+    wanted = {
+        "deployment_id": {"any_": [run.deployment_id]},
+        "state": {"type": {"any_": ["SCHEDULED"]}},
+        "expected_start_time": {"before_": datetime.now(UTC)},
+    }
+    missed: State[Any] = Cancelled(message="missed, as no worker was there; a later run did it")
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(wanted), limit=200)
+        for each in found:
+            if each.auto_scheduled:  # not one that a person asked for
+                client.set_flow_run_state(each.id, missed, force=True)
+
+
+def _nothing(reason: str, say: Say) -> State[Any]:
+    say(reason)
+    return Completed(name=NOTHING, message=reason)
 
 
 def _said(receipt: dict[str, Any]) -> str:

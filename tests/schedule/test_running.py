@@ -57,6 +57,28 @@ class Run:
         return self
 
 
+def test_a_schedule_has_one_run_at_a_time_and_a_crash_ends_its_turn(clone: Path) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom convoy.schedule import running\n"
+        "from convoy.schedule.plan import Plan\n"
+        "with running.turn(Path(sys.argv[1]), Plan('nightly')) as mine:\n"
+        "    print(mine, flush=True)\n    time.sleep(600)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", script, str(clone)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == "True"
+        with running.turn(clone, Plan("nightly")) as mine, running.turn(clone, Plan("weekly")) as another:
+            assert (mine, another) == (False, True)
+    finally:
+        holder.kill()
+        holder.wait()
+        assert holder.stdout is not None
+        holder.stdout.close()
+    with running.turn(clone, Plan("nightly")) as mine:
+        assert mine
+
+
 @pytest.fixture
 def inbox(clone: Path) -> Path:
     """A folder beside the clone with the data of the commit, into which more may arrive."""
@@ -245,9 +267,9 @@ def test_an_empty_folder_replaces_nothing(clone: Path, tmp_path: Path) -> None:
 
 
 def test_data_inside_of_a_larger_tracked_folder_cannot_be_replaced(clone: Path, inbox: Path) -> None:
-    toyclone.dvc(clone, "remove", f"{DATA}.dvc")
-    (clone / DATA.parent / ".gitignore").unlink(missing_ok=True)
-    git(clone, "add", "-A")
+    git(clone, "rm", "--quiet", "-r", "--cached", "data")
+    (clone / f"{DATA}.dvc").unlink()
+    (clone / DATA.parent / ".gitignore").unlink()
     toyclone.dvc(clone, "add", "-q", "data/raw")
     toyclone.commit(clone, "data/raw is tracked as a whole")
     with pytest.raises(ConfigError, match=r"data/raw\.dvc tracks more"):

@@ -169,11 +169,14 @@ def resume(name: Name) -> None:
 
 
 @app.command()
-def start(name: Name) -> None:
+def start(name: Name, json: Json = False) -> None:
     """A run now, beside those by the clock."""
     root = _root()
     with _connected(root) as server:
         number = server.start(name)
+    if json:
+        _server.show_json({"id": number})
+        return
     typer.echo(
         f"a run of {name} waits for the worker ({number[:8]}); `convoy schedule show {name}` tells of it"
     )

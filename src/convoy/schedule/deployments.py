@@ -16,12 +16,11 @@ from typing import Any
 from convoy import environment
 from convoy.errors import ConfigError, ResourceError
 from convoy.schedule.plan import FLOW, Plan
+from convoy.stack.services import POOL
 
-POOL = "convoy"  # the work pool of `convoy up`
 FLOW_NAME = "scheduled"
 _TAG = "convoy schedule"
 _STEP = "prefect.deployments.steps.set_working_directory"
-_GRACE_SECONDS = 60  # Prefect's least; after a crash, the slot of a run is free after this
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,13 @@ class Run:
     """A run of a schedule.
 
     Attributes:
+        id: Prefect's.
         state: Prefect's name of it.
         said: its message.
         when: when it was to begin.
     """
 
+    id: str
     name: str
     state: str
     said: str
@@ -107,7 +108,6 @@ class Server:
             ConfigError: another project on this server has one of that name.
         """
         from prefect.client.schemas.actions import DeploymentScheduleCreate
-        from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
         from prefect.client.schemas.schedules import CronSchedule
 
         before = self._find(plan.name)
@@ -125,11 +125,8 @@ class Server:
             schedules=[
                 DeploymentScheduleCreate(schedule=CronSchedule(cron=cron, timezone=timezone), active=active)
             ],
-            concurrency_limit=1,
-            # a tick that finds the one before still running is left out, not queued
-            concurrency_options=ConcurrencyOptions(
-                collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW, grace_period_seconds=_GRACE_SECONDS
-            ),
+            # No concurrency limit of Prefect's: its holder is ended where the server was away or started anew
+            # when the place is to be renewed, and a crash keeps the place for minutes. See `running.turn`.
             parameters=plan.parameters(),
             description=f"convoy schedule of {self._root}",
             work_pool_name=POOL,
@@ -173,7 +170,8 @@ class Server:
             limit=limit,
         )
         return [
-            Run(each.name, each.state_name or "", (each.state.message or "") if each.state else "",
+            Run(str(each.id),
+                each.name, each.state_name or "", (each.state.message or "") if each.state else "",
                 each.expected_start_time)
             for each in found
         ]  # fmt: skip

@@ -43,7 +43,7 @@ class Last:
 def read(root: Path, schedule: str) -> Last | None:
     """None where there was no run, or the record is of another convoy."""
     try:
-        return Last(**read_json(_folder(root, schedule) / _LAST))
+        return Last(**read_json(folder(root, schedule) / _LAST))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -54,11 +54,11 @@ def write(root: Path, schedule: str, last: Last, project: Path) -> None:
     Args:
         project: in the worktree, whose dvc.lock is kept.
     """
-    folder = _folder(root, schedule)
+    place = folder(root, schedule)
     lock = project / provenance.DVC_LOCK
     if lock.is_file():
-        write_bytes(folder / provenance.DVC_LOCK, lock.read_bytes())
-    write_json(folder / _LAST, asdict(last))
+        write_bytes(place / provenance.DVC_LOCK, lock.read_bytes())
+    write_json(place / _LAST, asdict(last))
 
 
 def lay_lock(root: Path, schedule: str, last: Last | None, project: Path) -> str | None:
@@ -69,7 +69,7 @@ def lay_lock(root: Path, schedule: str, last: Last | None, project: Path) -> str
     """
     target = project / provenance.DVC_LOCK
     committed = provenance.file_digest(target)
-    kept = _folder(root, schedule) / provenance.DVC_LOCK
+    kept = folder(root, schedule) / provenance.DVC_LOCK
     if last is not None and last.committed_lock == committed and kept.is_file():
         write_bytes(target, kept.read_bytes())
     return committed
@@ -77,8 +77,9 @@ def lay_lock(root: Path, schedule: str, last: Last | None, project: Path) -> str
 
 def forget(root: Path, schedule: str) -> None:
     for name in (_LAST, provenance.DVC_LOCK.as_posix()):
-        (_folder(root, schedule) / name).unlink(missing_ok=True)
+        (folder(root, schedule) / name).unlink(missing_ok=True)
 
 
-def _folder(root: Path, schedule: str) -> Path:
+def folder(root: Path, schedule: str) -> Path:
+    """Where everything about a schedule lies."""
     return state_dir(root) / "schedules" / schedule

@@ -4,11 +4,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
 
 from convoy import provenance
 from convoy.config.register import FlowConfig
@@ -60,6 +63,26 @@ class Ready:
     fresh: frozenset[str]
     committed_lock: str | None
     done: bool
+
+
+@contextmanager
+def turn(root: Path, plan: Plan) -> Iterator[bool]:
+    """Be the one run of a schedule; False where another one is under way. A crash ends a turn.
+
+    A lock of the operating system: Prefect's concurrency limits end their holder when the server was away or
+    started anew, and a training of hours with it.
+    """
+    lock = FileLock(record.folder(root, plan.name) / "run.lock")
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def nothing_new(root: Path, plan: Plan, last: Last | None, listing: Listing | None) -> str:
