@@ -71,7 +71,7 @@ def test_the_lock_of_a_writer_that_was_killed_is_free(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_takes_no_part_of_an_event(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: the kernel takes what fits, as it does on a full one."""
+    """A limit on the size of files stands for the disk: the kernel takes what fits, as on a full one."""
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append("start", key="k")
     before = journal.path.read_bytes()
