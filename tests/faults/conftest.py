@@ -78,6 +78,18 @@ def partial(out: Path, wanted: Path) -> list[str]:
     return found
 
 
+def differing(out: Path, wanted: Path) -> list[str]:
+    """Files of two folders that are not the same."""
+    names = {p.relative_to(folder) for folder in (out, wanted) for p in folder.rglob("*") if p.is_file()}
+    return sorted(
+        str(name)
+        for name in names
+        if not (out / name).is_file()
+        or not (wanted / name).is_file()
+        or (out / name).read_bytes() != (wanted / name).read_bytes()
+    )
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """Makes disks of a given size in bytes; skips where this user may not mount one."""
