@@ -1,5 +1,6 @@
 # make run    the pipeline: from the data to a registered model
 # make test   the tests
+# make faults kills, full disks, servers away: every fault of docs/reliability.md, with a count
 # make check  what CI runs: format, lint, types, import layers, tests
 # Each target installs what it needs into .venv, once.
 
@@ -21,7 +22,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help setup setup-dev run test test-slow check format lint types layers deps lock ui bench clean-state
+.PHONY: help setup setup-dev run test test-slow faults check format lint types layers deps lock ui bench clean-state
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -54,6 +55,10 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	@pytest -m "$(SLOW)"
+
+# strace, PostgreSQL and a user who may mount a disk; what is missing is skipped with the reason
+faults: $(VENV)/.installed-dev
+	@pytest tests/faults -rs
 
 check: lint types layers test
 

@@ -33,6 +33,9 @@ NAMES = (
     "preparation",
     "validation",
     "loader",
+    "journal",
+    "tracking",
+    "registry_scale",
 )
 _OF_MNIST = ("rivals", "time_to_99", "precision", "checkpointing")
 _TRAINING = {"epoch", "dataset", *_OF_MNIST}

@@ -27,7 +27,7 @@ _context.set_forkserver_preload(
     ]
     + ["convoy.stages.package", "sklearn.linear_model", "matplotlib.figure", "onnxruntime"]
 )
-_SECONDS = 300.0
+_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,10 @@ def run_stage(root: Path, name: str, log: Path, fault: Fault | None = None) -> t
     process = _context.Process(target=_stage, args=(root, name, log, fault))
     process.start()
     process.join(_SECONDS)
-    assert process.exitcode is not None, f"{name} goes on"
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError(f"{name} hangs: {log.read_text(encoding='utf-8', errors='replace')}")
     code = process.exitcode
     process.close()
     return code, log.read_text(encoding="utf-8", errors="replace")

@@ -16,8 +16,18 @@ import pytest
 from convoy import layout
 from tests import project as whole_project
 from tests.faults.children import run_stage
+from tests.faults.postgres import Postgres, programs
 
-STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
+STAGES = {
+    "ingest": layout.INGEST,
+    "validate": layout.VALIDATE,
+    "split": layout.SPLIT,
+    "prepare": layout.PREPARE,
+    "augment": layout.AUGMENT,
+    "train": layout.TRAIN,
+    "evaluate": layout.EVALUATE,
+    "package": layout.BUNDLE,
+}
 
 Disk = Callable[[Path, int], Any]
 
@@ -27,7 +37,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy project all of whose stages have run undisturbed; its caches are gone again."""
     root = tmp_path_factory.mktemp("finished") / "project"
     root.mkdir()
-    whole_project.make_project(root, {"train": {"epochs": 3}, "validate": {"label_issues": "off"}})
+    whole_project.make_project(
+        root, {"train": {"epochs": 3}, "validate": {"checks": {"label_issues": "off"}}}
+    )
     for name in STAGES:
         code, said = run_stage(root, name, root.parent / f"{name}.log")
         assert code == 0, said
@@ -35,6 +47,47 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(root / "src")
     shutil.rmtree(root / ".git")
     return root
+
+
+def as_before(finished: Path, stage: str, root: Path) -> Path:
+    """A copy of the finished project, as it is before a stage."""
+    shutil.copytree(finished, root, symlinks=True)
+    names = list(STAGES)
+    for later in names[names.index(stage) :]:
+        shutil.rmtree(root / STAGES[later])
+    return root
+
+
+def partial(out: Path, wanted: Path) -> list[str]:
+    """Files under their final names that are not what they should be.
+
+    Arrays count from the moment that their schema is there, which is written last; so does a bundle.
+    """
+    found: list[str] = []
+    if out.name == "bundle" and not (out / "bundle.json").is_file():
+        return found
+    for path in sorted(out.rglob("*")) if out.is_dir() else []:
+        name = path.relative_to(out)
+        if path.is_dir() or name.name.startswith("."):
+            continue
+        if path.suffix == ".npy" and not (path.parent / "schema.json").is_file():
+            continue
+        whole = wanted / name
+        if not whole.is_file() or whole.read_bytes() != path.read_bytes():
+            found.append(str(name))
+    return found
+
+
+def differing(out: Path, wanted: Path) -> list[str]:
+    """Files of two folders that are not the same."""
+    names = {p.relative_to(folder) for folder in (out, wanted) for p in folder.rglob("*") if p.is_file()}
+    return sorted(
+        str(name)
+        for name in names
+        if not (out / name).is_file()
+        or not (wanted / name).is_file()
+        or (out / name).read_bytes() != (wanted / name).read_bytes()
+    )
 
 
 @pytest.fixture
@@ -71,6 +124,18 @@ def filled(folder: Path, free: int) -> Iterator[None]:
         yield
     finally:
         ballast.unlink()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL; skips where none is installed."""
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL is not installed (`apt-get install postgresql`)")
+    made = Postgres.make(found)
+    made.start()
+    yield made
+    made.remove()
 
 
 @pytest.fixture(scope="session")

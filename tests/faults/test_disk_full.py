@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from convoy import layout
-from convoy.io import sha256_tree
 from tests.faults.children import run_stage
-from tests.faults.conftest import STAGES, filled
+from tests.faults.conftest import STAGES, as_before, differing, filled, partial
 
 SIZE = 64 << 20  # bytes
 SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)  # of what the stage writes
@@ -18,38 +17,24 @@ SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)  # of what the stage writes
 Make = Callable[[int], Path]
 
 
-@pytest.fixture
-def before(finished: Path, disk: Make) -> Callable[[str], Path]:
-    """The finished project on a disk of its own, as it is before a stage."""
-
-    def make(stage: str) -> Path:
-        root = disk(SIZE) / "project"
-        shutil.copytree(finished, root, symlinks=True)
-        for later in STAGES[STAGES.index(stage) :]:
-            shutil.rmtree(root / layout.ARTIFACTS / later)
-        return root
-
-    return make
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_on_a_full_disk_says_so_and_ends_in_the_same_bytes_when_there_is_room(
     stage: str,
     finished: Path,
-    before: Callable[[str], Path],
+    disk: Make,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    root = before(stage)
-    out, wanted = root / layout.ARTIFACTS / stage, finished / layout.ARTIFACTS / stage
+    root = as_before(finished, stage, disk(SIZE) / "project")
+    out, wanted = root / STAGES[stage], finished / STAGES[stage]
     need = written_by(root, stage, tmp_path / "log")
     trials = 0
     for share in SHARES:
         with filled(root.parent, int(share * need)):
             code, said = run_stage(root, stage, tmp_path / "log")
         if code == 0:  # what it keeps for speed alone found no room
-            assert sha256_tree(out) == sha256_tree(wanted)
+            assert differing(out, wanted) == []
         else:
             assert code == 5, said
             assert "error 5: the disk is full" in said
@@ -57,7 +42,7 @@ def test_a_stage_on_a_full_disk_says_so_and_ends_in_the_same_bytes_when_there_is
         trials += 1
     code, said = run_stage(root, stage, tmp_path / "log")
     assert code == 0, said
-    assert sha256_tree(out) == sha256_tree(wanted)
+    assert differing(out, wanted) == []
     record_property("trials", trials)
 
 
@@ -67,24 +52,6 @@ def written_by(root: Path, stage: str, log: Path) -> int:
     code, said = run_stage(root, stage, log)
     assert code == 0, said
     state = os.statvfs(root.parent)
-    shutil.rmtree(root / layout.ARTIFACTS / stage)
+    shutil.rmtree(root / STAGES[stage])
     shutil.rmtree(root / layout.STATE)
     return (free - state.f_bavail) * state.f_frsize
-
-
-def partial(out: Path, wanted: Path) -> list[str]:
-    """Files under their final names that are not what they should be.
-
-    Arrays count from the moment that their schema is there, which is written last.
-    """
-    found = []
-    for path in sorted(out.rglob("*")) if out.is_dir() else []:
-        name = path.relative_to(out)
-        if path.is_dir() or name.name.startswith("."):
-            continue
-        if path.suffix == ".npy" and not (path.parent / "schema.json").is_file():
-            continue
-        whole = wanted / name
-        if not whole.is_file() or whole.read_bytes() != path.read_bytes():
-            found.append(str(name))
-    return found

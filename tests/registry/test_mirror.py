@@ -82,6 +82,29 @@ def test_a_failed_training_is_a_failed_run(
     assert _run(project).info.status == "FAILED"
 
 
+def test_a_training_that_was_over_before_the_mirror_began_is_told_as_it_ended(
+    project: Project, journal: Journal, parent: subprocess.Popen[bytes]
+) -> None:
+    _start(journal)
+    _metrics(journal, 0)
+    journal.append("end", status="FINISHED", reason="")
+    parent.kill()
+    parent.wait()
+    assert mirror.mirror(journal.path, parent.pid, "toy", project.root) == "FINISHED"
+    assert _run(project).info.status == "FINISHED"
+
+
+def test_a_training_that_goes_on_in_another_process_is_left_to_that(
+    project: Project, journal: Journal, parent: subprocess.Popen[bytes]
+) -> None:
+    _start(journal)
+    parent.kill()
+    parent.wait()
+    with journal.writing():
+        assert mirror.mirror(journal.path, parent.pid, "toy", project.root) == "RUNNING"
+    assert [event["event"] for event in journal.events()] == ["start"]
+
+
 def test_a_training_that_is_killed_is_a_killed_run_with_all_its_epochs(
     project: Project, journal: Journal, parent: subprocess.Popen[bytes]
 ) -> None:

@@ -34,21 +34,39 @@ def reach() -> tuple[Path | None, Any]:
         ConfigError: neither is there.
         ResourceError: the server cannot be reached.
     """
+    from convoy.registry.client import connect
+
+    root = _located()
+    return root, connect(root)
+
+
+def reach_runs() -> tuple[Path | None, Any]:
+    """The same for commands that read runs: without MLflow, whose import takes seconds, where that can be.
+
+    Raises:
+        ConfigError: neither is there.
+        ResourceError: the server cannot be reached.
+    """
+    from convoy.registry.stored import reader
+
+    root = _located()
+    return root, reader(root)
+
+
+def _located() -> Path | None:
+    """The project's root, None outside of one; the environment is set."""
     from convoy import environment
     from convoy.errors import ConfigError
 
-    root: Path | None = None
     try:
         root = environment.project_root()
     except ConfigError:
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             raise
         environment.quiet()
-    else:
-        environment.apply(root)
-    from convoy.registry.client import connect
-
-    return root, connect(root)
+        return None
+    environment.apply(root)
+    return root
 
 
 def show_json(value: Any) -> None:

@@ -20,15 +20,27 @@ def _group() -> None:
 
 
 @track.command()
-def sync(json: Json = False) -> None:
-    """Send to MLflow whatever it lacks of the artifacts and journals that lie here."""
+def sync(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Look at what was sent before, too: the server lost its data.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Send to MLflow whatever it lacks of the artifacts and journals that lie here; sends nothing twice."""
+    from convoy.layout import TRAIN
     from convoy.registry import tracking
 
     root, config = _server.project()
-    run_id = tracking.sync(root, config)
+    earlier = tracking.send_waiting(root, config, everything=everything)
+    trained = (root / TRAIN / "training.json").is_file() or not earlier
+    run_id = tracking.sync(root, config) if trained else None
+    others = [each for each in earlier if each != run_id]
     if json:
-        _server.show_json({"run_id": run_id})
-    else:
+        _server.show_json({"run_id": run_id, "earlier": others})
+        return
+    if others:
+        typer.echo(f"earlier trainings that MLflow has now: {', '.join(others)}")
+    if run_id:
         typer.echo(f"MLflow has it all: run {run_id}")
 
 
@@ -38,18 +50,18 @@ def runs(
     json: Json = False,
 ) -> None:
     """The runs, the newest first: status, the parameters that differ, the test metrics."""
-    from convoy.registry import collecting, comparing
+    from convoy.registry import listing
 
     client, name = _connected(experiment)
-    found = [comparing.summary(run) for run in collecting.recent(client, name, limit)]
+    found = [listing.summary(run) for run in listing.recent(client, name, limit)]
     if json:
         _server.show_json(found)
         return
     if not found:
         typer.echo("no runs yet; `convoy run` makes one")
         return
-    params = list(comparing.differing([run["params"] for run in found]))[:_PARAMS]
-    metrics = [m for m in comparing.MAIN_METRICS if any(m in run["metrics"] for run in found)]
+    params = list(listing.differing([run["params"] for run in found]))[:_PARAMS]
+    metrics = [m for m in listing.MAIN_METRICS if any(m in run["metrics"] for run in found)]
     _server.show_table(
         ("run", "id", "status", "started", "model", *params, *metrics),
         (
@@ -81,7 +93,17 @@ def compare(
 
 def _connected(experiment: str | None) -> tuple[Any, str | None]:
     """The client and the experiment's name; outside of a project, None: all experiments."""
-    root, client = _server.reach()
+    root, client = _server.reach_runs()
     if experiment is None and root is not None:
-        experiment = _server.project()[1].tracking.experiment
+        experiment = _experiment(root)
     return client, experiment
+
+
+def _experiment(root: Path) -> str | None:
+    """The project's, of params.yaml alone: to check all of that takes as long as everything else here."""
+    from convoy.layout import PARAMS
+    from convoy.provenance import read_yaml
+
+    section = read_yaml(root / PARAMS).get("tracking")
+    name = section.get("experiment") if isinstance(section, dict) else None
+    return name if isinstance(name, str) else None

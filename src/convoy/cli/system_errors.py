@@ -12,6 +12,7 @@ def as_convoy(error: ConvoyError | OSError) -> ConvoyError | None:
         return error
     where = str(error.filename or Path.cwd())
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = str(error.filename2 or where)  # of a copy, the side that is written
         return ResourceError("the disk is full", where=where, fix="free some space; nothing partial was kept")
     if error.errno == errno.EIO:
         return ResourceError(

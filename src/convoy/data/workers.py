@@ -192,7 +192,8 @@ class _Crew:
             try:
                 hand.line.send((self._serial, job.items))
             except OSError:
-                return  # it died; `wait` tells
+                hand.child.kill()  # it died, or cannot be told: `wait` tells, and another one does the job
+                return
 
     def _bury(self, hand: _Hand) -> list[tuple[int, Any]]:
         """What the death of a child means for the jobs it had."""

@@ -16,9 +16,8 @@ from convoy.io import read_json, sha256_tree
 from convoy.layout import BUNDLE, EVALUATE, TRAIN
 from convoy.pipeline import summary
 from convoy.registry import ledger, outbox, promotion, runs, tracking, versions
-from convoy.registry.client import connect, database_file, reached, tracking_uri
+from convoy.registry.client import SCHEMAS, connect, database_file, reached, tracking_uri
 from convoy.registry.register import Receipt
-from convoy.registry.shortcut import SCHEMAS
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config

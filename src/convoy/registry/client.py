@@ -20,6 +20,8 @@ from convoy.registry.common_lock import common_lock
 
 REGISTRY = "registry"  # the lock of whoever changes models, versions or aliases
 
+SCHEMAS = frozenset({"dc11669786a5"})  # of SQLite that are read directly: Alembic's names of MLflow 3.17's
+
 _SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # convoy replays later; nobody waits minutes for a server
@@ -92,12 +94,12 @@ def reached(uri: str) -> Iterator[None]:
     try:
         yield
     except away as error:
-        raise _unreachable(uri, error) from error
+        raise unreachable(uri, error) from error
     except MlflowException as error:
         temporary = error.error_code == "TEMPORARILY_UNAVAILABLE" or "API request to" in str(error)
         cause = error.__cause__ or error.__context__
         if temporary or isinstance(cause, away):
-            raise _unreachable(uri, error) from error
+            raise unreachable(uri, error) from error
         raise
 
 
@@ -148,7 +150,7 @@ def _file_lock(root: Path | None, uri: str, name: str) -> Iterator[None]:
         held = FileLock(folder / f"{name}.lock")
         held.acquire(poll_interval=_POLL_SECONDS)
     except OSError as error:
-        raise _unreachable(uri, error) from error
+        raise unreachable(uri, error) from error
     try:
         yield
     finally:
@@ -251,7 +253,8 @@ def _create(database: Path) -> None:
         store(f"sqlite:///{temporary}", artifact_root(database))._dispose_engine()
 
 
-def _unreachable(uri: str, error: Exception) -> ResourceError:
+def unreachable(uri: str, error: Exception) -> ResourceError:
+    """What is said of a server or database that does not answer."""
     first = (str(error).splitlines() or [type(error).__name__])[0]
     return ResourceError(
         "the MLflow server cannot be reached",

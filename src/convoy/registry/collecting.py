@@ -9,12 +9,11 @@ import pandas as pd
 
 from convoy.bundle import contents
 from convoy.errors import ConfigError
-from convoy.registry import lookup, runs, tracking, versions
+from convoy.registry import lookup, tracking, versions
+from convoy.registry.listing import MODEL_TAG, find
+from convoy.registry.stored import Stored
 
 PREDICTIONS = "evaluation/predictions.parquet"
-MODEL_TAG = "convoy.model"
-_LIMIT = 1000
-_LEAST_PREFIX = 3
 
 
 @dataclass(frozen=True)
@@ -43,36 +42,6 @@ class Side:
     predictions: pd.DataFrame | None
 
 
-def recent(client: Any, experiment: str | None, limit: int) -> list[Any]:
-    """Runs of an experiment (None: of all), the newest first."""
-    found = client.search_runs(
-        _experiments(client, experiment), order_by=["attributes.start_time DESC"], max_results=limit
-    )
-    return list(found)
-
-
-def find(client: Any, experiment: str | None, wanted: str) -> Any:
-    """The run that an id, a training key, a beginning of one of these or a run's name names.
-
-    Raises:
-        ConfigError: none or several are called so.
-    """
-    known = recent(client, experiment, _LIMIT)
-    exact = [run for run in known if wanted in (run.info.run_id, key(run), run.info.run_name)]
-    found = exact or [
-        run
-        for run in known
-        if len(wanted) >= _LEAST_PREFIX
-        and (run.info.run_id.startswith(wanted) or key(run).startswith(wanted))
-    ]
-    if not found:
-        raise ConfigError(f"no run is called {wanted!r}", fix="`convoy runs` lists them by name and id")
-    if len(found) > 1:
-        names = ", ".join(f"{run.info.run_name} ({run.info.run_id[:8]})" for run in found[:5])
-        raise ConfigError(f"{len(found)} runs are called {wanted!r}: {names}", fix="write more of the id")
-    return found[0]
-
-
 def collect(client: Any, experiment: str | None, wanted: str, scratch: Path) -> Side:
     """Everything about the run or the version (NAME/VERSION, NAME@ALIAS) that `wanted` names.
 
@@ -85,19 +54,14 @@ def collect(client: Any, experiment: str | None, wanted: str, scratch: Path) -> 
         return _of_version(client, version, client.get_run(version.run_id), scratch)
     run = find(client, experiment, wanted)
     predictions = _predictions(client, run, scratch)
-    version = _registered(client, run)
+    bundle = _registered(client, run, scratch)
     samples, complete = _known_samples(predictions), False
-    if version is not None:
-        samples, complete = _samples(versions.fetch(client, version, scratch)), True
+    if bundle is not None:
+        samples, complete = _samples(bundle), True
     return Side(
         run.info.run_name, run, run.data.params, run.data.metrics, _origin(run.data.tags), samples, complete,
         predictions,
     )  # fmt: skip
-
-
-def key(run: Any) -> str:
-    """Of the training."""
-    return str(run.data.tags.get(runs.KEY_TAG, ""))
 
 
 def _of_version(client: Any, version: Any, run: Any, scratch: Path) -> Side:
@@ -115,11 +79,16 @@ def _of_version(client: Any, version: Any, run: Any, scratch: Path) -> Side:
     )
 
 
-def _registered(client: Any, run: Any) -> Any | None:
-    """The version that a run became, if it is still there."""
+def _registered(client: Any, run: Any, scratch: Path) -> Path | None:
+    """The bundle of the version that a run became, if it is still there."""
     reference = run.data.tags.get(MODEL_TAG, "")
+    if not lookup.is_reference(reference):
+        return None
+    near = client.bundle(reference) if isinstance(client, Stored) else None
+    if near is not None:
+        return near
     try:
-        return lookup.resolve(client, reference) if lookup.is_reference(reference) else None
+        return versions.fetch(client, lookup.resolve(client, reference), scratch)
     except ConfigError:
         return None
 
@@ -144,10 +113,3 @@ def _predictions(client: Any, run: Any, scratch: Path) -> pd.DataFrame | None:
 def _origin(tags: Mapping[str, str]) -> dict[str, str]:
     prefix = "convoy."
     return {name.removeprefix(prefix): value for name, value in tags.items() if name.startswith(prefix)}
-
-
-def _experiments(client: Any, name: str | None) -> list[str]:
-    if name is None:
-        return [e.experiment_id for e in client.search_experiments()]
-    found = client.get_experiment_by_name(name)
-    return [found.experiment_id] if found else []

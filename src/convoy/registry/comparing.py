@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from convoy.registry import changes
-from convoy.registry.collecting import MODEL_TAG, Side, key
+from convoy.registry.collecting import Side
+from convoy.registry.listing import MAIN_METRICS, differing
 
-MAIN_METRICS = ("test_accuracy", "test_macro_f1", "test_log_loss")
 _PROVENANCE = (
     "commit", "dirty", "data_digest", "dvc_lock", "environment_lock",
     "cpu", "cores", "gpus", "python", "torch",
@@ -44,27 +44,6 @@ def _against(first: Side, other: Side, root: Path | None) -> dict[str, Any]:
         "answers": changes.of_answers(first, other),
         "changed_sides": {"count": len(changed), "first": changed[: changes.SHOWN]},
         "code": changes.of_code(root, first, other),
-    }
-
-
-def differing(mappings: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Names, sorted, whose values are not the same in all mappings."""
-    names = sorted(set().union(*mappings)) if mappings else []
-    table = {name: [mapping.get(name) for mapping in mappings] for name in names}
-    return {name: values for name, values in table.items() if len(set(values)) > 1}
-
-
-def summary(run: Any) -> dict[str, Any]:
-    """One run as a row: JSON-able."""
-    return {
-        "id": run.info.run_id,
-        "name": run.info.run_name,
-        "status": run.info.status,
-        "started": run.info.start_time,
-        "key": key(run),
-        "model": run.data.tags.get(MODEL_TAG),
-        "params": dict(run.data.params),
-        "metrics": {n: v for n, v in run.data.metrics.items() if not n.startswith("system/")},
     }
 
 

@@ -91,7 +91,7 @@ def mirror(path: Path, parent: int, experiment: str, root: Path) -> str:
             it, and `tracking.sync` sends what is missing.
     """
     watched, owner = _process(parent), Owner.find(parent)
-    tail = Tail(path, since=watched.create_time() if watched else time.time())
+    tail = Tail(path, since=watched.create_time() if watched else 0.0)  # it may be over already
     tail.grew()
     while tail.start is None:
         if not _alive(watched):
@@ -123,7 +123,7 @@ def _follow(tail: Tail, link: "_Link", watched: Any, uri: str) -> str:
             link.drop()
             if status is not None:
                 raise
-            _log.warning("sending failed, tried again in %g s: %s", pause, error)
+            _log.warning("sending failed, tried again in %g s: %s", pause, " ".join(str(error).split())[:300])
             _wait(tail, watched, pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         else:

@@ -15,10 +15,9 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from convoy.bundle import contents
-from convoy.registry.client import database_file
+from convoy.registry.client import SCHEMAS, database_file
 from convoy.registry.versions import BUNDLE_TAG
 
-SCHEMAS = frozenset({"dc11669786a5"})  # Alembic's names of MLflow 3.17's
 _REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^@/:]+)(?:@(?P<alias>[^@/]+)|/(?P<version>\d+))")
 _QUERY = """
     SELECT v.version, v.storage_location, t.value FROM model_versions v
