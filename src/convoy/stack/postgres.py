@@ -1,5 +1,7 @@
 """The databases of a stack on PostgreSQL: one for MLflow, one for Prefect, made where they are missing.
 
+    python -m convoy.stack.postgres        makes those of CONVOY_BACKEND, as a container does
+
 No URL that leaves this module holds the password. It travels as PGPASSWORD, which both drivers read, so that
 neither `ps` nor a log nor an error message shows it.
 """
@@ -163,3 +165,22 @@ def _create(connection: "sqlalchemy.Connection", name: str, user: str | None) ->
             ) from None
         raise
     return True
+
+
+def main() -> None:
+    """`python -m convoy.stack.postgres`: make the databases of CONVOY_BACKEND; for containers."""
+    import os
+    import sys
+
+    from convoy.errors import ConvoyError
+
+    try:
+        for name in make(os.environ["CONVOY_BACKEND"]):
+            sys.stdout.write(f"made the database {name}\n")
+    except ConvoyError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()
