@@ -52,8 +52,8 @@ class Up:
 
 def run_convoy(root: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*CONVOY, *arguments], cwd=root, env={**environment(root), **variables}, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=900, check=False,
+        [*CONVOY, *arguments], cwd=root, env={**environment(root), **variables}, capture_output=True,
+        text=True, stdin=subprocess.DEVNULL, timeout=900, check=False,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`convoy up` on SQLite, whole: the servers are loopback's, answer no strangers, come back, and go together."""
+"""`convoy up` on SQLite, whole: on loopback, deaf to strangers, back after a kill, and gone together."""
 
 import os
 import shutil
