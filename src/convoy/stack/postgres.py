@@ -6,6 +6,7 @@ No URL that leaves this module holds the password. It travels as PGPASSWORD, whi
 neither `ps` nor a log nor an error message shows it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,18 +47,14 @@ def databases(url: str) -> Databases:
     """
     parsed = _parse(url)
     sslmode = parsed.query.get("sslmode")
-    mlflow = parsed.set(password=None, database=f"{parsed.database}_mlflow")
-    prefect = parsed.set(
-        drivername="postgresql+asyncpg",
-        password=None,
-        database=f"{parsed.database}_prefect",
-        query={"ssl": sslmode} if sslmode else {},
+    mlflow = _without_password(parsed, parsed.drivername, f"{parsed.database}_mlflow", parsed.query)
+    prefect = _without_password(
+        parsed,
+        "postgresql+asyncpg",
+        f"{parsed.database}_prefect",
+        {"ssl": sslmode} if sslmode else {},
     )
-    return Databases(
-        mlflow.render_as_string(),
-        prefect.render_as_string(),
-        str(parsed.password) if parsed.password else None,
-    )
+    return Databases(mlflow, prefect, str(parsed.password) if parsed.password else None)
 
 
 def make(url: str) -> list[str]:
@@ -87,6 +84,15 @@ def make(url: str) -> list[str]:
 
 def has_password(url: str) -> bool:
     return _parse(url).password is not None
+
+
+def _without_password(
+    parsed: "sqlalchemy.URL", driver: str, database: str, query: Mapping[str, str | tuple[str, ...]]
+) -> str:
+    from sqlalchemy.engine import URL
+
+    made = URL.create(driver, parsed.username, None, parsed.host, parsed.port, database, query)
+    return made.render_as_string(hide_password=False)
 
 
 def _parse(url: str) -> "sqlalchemy.URL":
