@@ -28,7 +28,7 @@ from convoy.owners import Owner
 PREFIX = "convoy-lock-"  # of registered models that are none
 
 _BEAT_SECONDS = 5.0
-_TTL_SECONDS = 30.0
+_TTL_SECONDS = 90.0  # a server under load may take ten seconds for each of the two requests of a beat
 _POLL_SECONDS = (0.1, 1.0)  # the first wait between two looks, and the longest
 _PATIENCE_SECONDS = 2.0  # of waiting before it is said for whom
 _TAG = "convoy.lock."

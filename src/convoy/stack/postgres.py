@@ -1,9 +1,12 @@
 """The databases of a stack on PostgreSQL: one for MLflow, one for Prefect, made where they are missing.
 
+    python -m convoy.stack.postgres        makes those of CONVOY_BACKEND, as a container does
+
 No URL that leaves this module holds the password. It travels as PGPASSWORD, which both drivers read, so that
 neither `ps` nor a log nor an error message shows it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,18 +47,14 @@ def databases(url: str) -> Databases:
     """
     parsed = _parse(url)
     sslmode = parsed.query.get("sslmode")
-    mlflow = parsed.set(password=None, database=f"{parsed.database}_mlflow")
-    prefect = parsed.set(
-        drivername="postgresql+asyncpg",
-        password=None,
-        database=f"{parsed.database}_prefect",
-        query={"ssl": sslmode} if sslmode else {},
+    mlflow = _without_password(parsed, parsed.drivername, f"{parsed.database}_mlflow", parsed.query)
+    prefect = _without_password(
+        parsed,
+        "postgresql+asyncpg",
+        f"{parsed.database}_prefect",
+        {"ssl": sslmode} if sslmode else {},
     )
-    return Databases(
-        mlflow.render_as_string(),
-        prefect.render_as_string(),
-        str(parsed.password) if parsed.password else None,
-    )
+    return Databases(mlflow, prefect, str(parsed.password) if parsed.password else None)
 
 
 def make(url: str) -> list[str]:
@@ -85,6 +84,15 @@ def make(url: str) -> list[str]:
 
 def has_password(url: str) -> bool:
     return _parse(url).password is not None
+
+
+def _without_password(
+    parsed: "sqlalchemy.URL", driver: str, database: str, query: Mapping[str, str | tuple[str, ...]]
+) -> str:
+    from sqlalchemy.engine import URL
+
+    made = URL.create(driver, parsed.username, None, parsed.host, parsed.port, database, query)
+    return made.render_as_string(hide_password=False)
 
 
 def _parse(url: str) -> "sqlalchemy.URL":
@@ -163,3 +171,22 @@ def _create(connection: "sqlalchemy.Connection", name: str, user: str | None) ->
             ) from None
         raise
     return True
+
+
+def main() -> None:
+    """`python -m convoy.stack.postgres`: make the databases of CONVOY_BACKEND; for containers."""
+    import os
+    import sys
+
+    from convoy.errors import ConvoyError
+
+    try:
+        for name in make(os.environ["CONVOY_BACKEND"]):
+            sys.stdout.write(f"made the database {name}\n")
+    except ConvoyError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -208,7 +208,9 @@ def _environment(
         if name not in (*SECRETS, *servers) and (cloud or not name.startswith(_CLOUD))
     }
     path = f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', '')}"
-    return {**environment.variables(settings.root), **kept, "PATH": path, "PYTHONUNBUFFERED": "1", **own}
+    base = environment.variables(settings.root)
+    del base["MLFLOW_TRACKING_URI"]
+    return {**base, **kept, "PATH": path, "PYTHONUNBUFFERED": "1", **own}
 
 
 def _mlflow_credentials(given: Mapping[str, str]) -> str:

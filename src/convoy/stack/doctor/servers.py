@@ -94,8 +94,7 @@ def _files(root: Path) -> Iterator[Finding]:
             "clock", "broken", f"nothing can be written to {folder}: {error.strerror}", "check owner and mode"
         )
         return
-    finally:
-        probe.unlink(missing_ok=True)
+    probe.unlink(missing_ok=True)
     yield _clock("of the files", written, before, time.time(), resolution=0.1)
 
 
