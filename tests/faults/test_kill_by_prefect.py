@@ -75,7 +75,7 @@ def checkpoints(project: Path) -> list[Path]:
 def test_cancelling_in_prefect_ends_the_tree_behind_a_checkpoint_and_kills_the_mlflow_run(
     tmp_path: Path,
 ) -> None:
-    """A worker runs the deployed flow; somebody cancels it in the UI (through the same API) while it trains."""
+    """A worker runs the deployed flow; somebody cancels it (as the UI does, by the API) while it trains."""
     project = small_project(tmp_path / "project", train=LONG)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
