@@ -36,6 +36,7 @@ from convoy.pipeline import abandoned, causes, dag, history, lease, summary
 from convoy.pipeline.causes import Ending
 from convoy.pipeline.fresh import standing as standing_of
 from convoy.pipeline.progress import EpochArtifact
+from convoy.pipeline.reconcile import reconcile
 from convoy.pipeline.repro import Outcome, end_all, ending, repro
 from convoy.pipeline.subflow import begin
 
@@ -128,6 +129,8 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
     environment.apply(ROOT)
     os.chdir(ROOT)
     with lease.project(ROOT, FLOW, say=get_run_logger().info):
+        if not os.environ.get(history.RUN):  # `convoy run` has done it
+            reconcile(ROOT, say=get_run_logger().warning)
         record = history.current(ROOT, FLOW)
         server = os.environ.get("PREFECT_API_URL", "")
         abandoned.claim(server, flow_run.id)

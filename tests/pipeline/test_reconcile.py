@@ -89,13 +89,12 @@ def test_mlflow_hears_of_it_when_it_is_there_again(
     assert status(project, run_id) == "KILLED"
 
 
-@pytest.mark.parametrize("lock", ["locks/stage-train.lock", "runs/k1/journal.lock"])
+@pytest.mark.parametrize("lock", ["writer.lock", "journal.lock"])
 def test_a_training_whose_stage_or_mirror_runs_is_alive(
     lock: str, project: Project, journal: Journal
 ) -> None:
     run_id = opened(project, "k1", gone())
-    path = project.root / ".convoy" / lock
-    path.parent.mkdir(exist_ok=True)
+    path = journal.path.with_name(lock)
     before = journal.path.read_bytes()
     with FileLock(path):
         assert reconcile(project.root, deep=True) == []
@@ -217,11 +216,11 @@ def test_where_nothing_is_wrong_neither_mlflow_nor_prefect_nor_dvc_is_imported(t
 def test_the_end_of_a_long_journal_is_found_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     long = Journal(path)
-    long.keep({"t": 1.0, "event": "metrics", "values": {"x" * 50: n}} for n in range(200))
-    assert not reconciling._ended(path)
+    long.keep({"t": 1.0, "event": "metrics", "values": {"x" * 50: n}} for n in range(400))
+    assert reconciling._last(path).get("event") != "end"
     long.append("end", status="FINISHED", reason="é" * 100)
-    assert reconciling._ended(path)
+    assert reconciling._last(path).get("event") == "end"
     with path.open("a") as handle:
         handle.write('{"event"')
-    assert not reconciling._ended(path)
-    assert path.stat().st_size > 4096
+    assert reconciling._last(path).get("event") != "end"
+    assert path.stat().st_size > 8192

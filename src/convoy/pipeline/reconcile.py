@@ -1,30 +1,32 @@
 """What dead processes left behind, put right at the next start; never a thing that somebody alive has.
 
 Local marks first: leases, DVC's locks, temporary servers, journals. Where there are none, neither MLflow nor
-Prefect is imported. A training is alive while the locks of its stage and its mirror are held (by the system,
-however it was started); a run without a journal here is judged by the process in its tags, and only on the
-machine that it ran on.
+Prefect is imported. A training is alive while somebody holds the locks of its journal, however it was
+started; a run without a journal here is judged by the process in its tags, on the machine that it ran on.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convoy.environment import state_dir
 from convoy.errors import ConvoyError
+from convoy.layout import PARAMS
 from convoy.owners import Owner
 from convoy.pipeline import abandoned, database, flock, lease, rwlock, server
+from convoy.registry import outbox
+from convoy.registry.client import tracking_uri
 from convoy.training import journal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-GONE = "its process is gone and left no word"
-_UNTOLD = "untold"  # beside a journal: MLflow has not heard yet how it ended
 _PAGE = 200
+_LAST_BYTES = 8192  # the last event of a journal is shorter
 
 Say = Callable[[str], None]
 
@@ -105,39 +107,44 @@ def _database(act: bool) -> Iterator[Finding]:
 
 def _trainings(root: Path, act: bool) -> Iterator[Finding]:
     """Journals without an end that nobody writes: they get one, and MLflow hears of it."""
-    folder = state_dir(root) / "runs"
-    for path in [path for path in folder.glob("*/journal.jsonl") if not _ended(path)]:
-        with _nobodys(root, path) as dead:
-            events = list(journal.read(path)) if dead else []
-            if not events or events[0]["event"] != "start":
-                continue  # alive; or the next training of the same begins it anew
-            if act:
-                path.with_name(_UNTOLD).touch()
-                end = {"t": events[-1]["t"], "event": "end", "status": "KILLED", "reason": GONE}
-                journal.Journal(path).keep([*events, end])
-        what = f"training {events[0]['name']}, whose process is gone"
-        yield Finding("training", what, "KILLED" if act else "")
-    untold = [path.with_name("journal.jsonl") for path in folder.glob(f"*/{_UNTOLD}")] if act else []
-    if untold:
+    paths = outbox.journals(root)
+    for path in [path for path in paths if _last(path).get("event") != "end"]:
+        with _nobodys(path) as dead:
+            first = next(journal.read(path), {}) if dead else {}
+            if first.get("event") == "start" and (not act or journal.Journal(path).close_abandoned()):
+                what = f"training {first['name']}, whose process is gone"
+                yield Finding("training", what, "KILLED" if act else "")
+    uri = tracking_uri(root)
+    silent = [path for path in paths if _last(path).get("reason") == journal.GONE]
+    if act and any(not outbox.is_sent(path, uri) for path in silent):
+        from convoy.config.load import load
+        from convoy.registry import tracking
+
         with suppress(ConvoyError):  # the server is away: next time
-            _tell(root, untold)
+            tracking.send_waiting(root, load(root / PARAMS))
 
 
-def _ended(path: Path) -> bool:
-    """Whether the last line of a journal is an end; one that was cut short is none."""
+def _last(path: Path) -> journal.Event:
+    """The last event of a journal; empty where its line is not whole."""
     with path.open("rb") as handle:
         handle.seek(0, os.SEEK_END)
-        handle.seek(max(0, handle.tell() - 4096))
+        handle.seek(max(0, handle.tell() - _LAST_BYTES))
         lines = handle.read().split(b"\n")
-    return not lines[-1] and len(lines) > 1 and b'"event": "end"' in lines[-2]
+    try:
+        found = json.loads(lines[-2]) if len(lines) > 1 and not lines[-1] else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager
-def _nobodys(root: Path, path: Path) -> Iterator[bool]:
-    """Whether neither a train stage nor the journal's mirror runs, by their locks; none begins meanwhile."""
-    mirrors = [path.with_suffix(".lock"), path.with_suffix(".sync.lock")]
-    stages = (state_dir(root) / "locks").glob("stage-train*.lock")
-    held = [flock.take(lock) for lock in (*stages, *mirrors) if lock.is_file()]
+def _nobodys(path: Path) -> Iterator[bool]:
+    """Whether neither a training writes a journal nor a mirror or `track sync` sends it; none begins to."""
+    if journal.Journal(path).written():
+        yield False
+        return
+    locks = [lock for lock in (path.with_suffix(".lock"), path.with_suffix(".sync.lock")) if lock.is_file()]
+    held = [flock.take(lock) for lock in locks]
     try:
         yield None not in held
     finally:
@@ -146,25 +153,9 @@ def _nobodys(root: Path, path: Path) -> Iterator[bool]:
                 os.close(descriptor)
 
 
-def _tell(root: Path, journals: list[Path]) -> None:
-    """Set the MLflow runs of these trainings to how they ended, where they count as running."""
-    from convoy.registry.client import connect, reached, tracking_uri
-    from convoy.registry.runs import KEY_TAG, milliseconds
-
-    client = connect(root)
-    with reached(tracking_uri(root)):
-        for path in journals:
-            *_, last = journal.read(path)
-            key = path.parent.name
-            if last["event"] == "end":
-                for run in _running(client, f"tags.`{KEY_TAG}` = '{key}'"):
-                    client.set_terminated(run.info.run_id, last["status"], end_time=milliseconds(last["t"]))
-            path.with_name(_UNTOLD).unlink(missing_ok=True)
-
-
 def _untracked(root: Path, act: bool) -> Iterator[Finding]:
-    """MLflow's running runs whose process, one of this machine, is gone, and whose journal is not here."""
-    from convoy.registry.client import connect, reached, tracking_uri
+    """MLflow's running runs whose process, one of this machine, is gone, and that nobody here sends."""
+    from convoy.registry.client import connect, reached
     from convoy.registry.runs import KEY_TAG, PROCESS_TAG
 
     try:
@@ -172,9 +163,11 @@ def _untracked(root: Path, act: bool) -> Iterator[Finding]:
         with reached(tracking_uri(root)):
             for run in _running(client, f"tags.`{PROCESS_TAG}` LIKE '%'"):
                 owner = Owner.parse(run.data.tags[PROCESS_TAG])
-                here = state_dir(root) / "runs" / run.data.tags.get(KEY_TAG, "-") / "journal.jsonl"
-                with _nobodys(root, here) as dead:
-                    if owner is None or not owner.gone or not dead:
+                if owner is None or not owner.gone:
+                    continue
+                here = state_dir(root) / "runs" / run.data.tags.get(KEY_TAG, "-") / journal.NAME
+                with _nobodys(here) if here.is_file() else nullcontext(True) as dead:
+                    if not dead:
                         continue
                     status = _status(here)
                     if act:

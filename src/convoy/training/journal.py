@@ -31,6 +31,7 @@ from convoy.io import write_text
 Event = dict[str, Any]
 
 NAME = "journal.jsonl"
+GONE = "its process is gone and left no word"  # the reason of an end that others wrote
 EPOCH_SECONDS = "epoch_seconds"  # metrics of the live journal alone
 IMAGES_PER_SECOND = "images_per_second"
 _CLOCKED = (EPOCH_SECONDS, IMAGES_PER_SECOND)
@@ -110,8 +111,7 @@ class Journal:
                 if not events or events[0]["event"] != "start":
                     return False
                 if events[-1]["event"] != "end":
-                    reason = "its process is gone and left no word"
-                    end = {"t": events[-1]["t"], "event": "end", "status": "KILLED", "reason": reason}
+                    end = {"t": events[-1]["t"], "event": "end", "status": "KILLED", "reason": GONE}
                     self.keep([*events, end])
                 return True
         except Timeout:
