@@ -146,7 +146,7 @@ def _conclusion(
         return "drifted", "; ".join(reasons)
     if samples < config.min_samples:
         return "too few", f"{samples} predictions are kept, {config.min_samples} are needed for a comparison"
-    return "ok", f"{samples} predictions are like the {len(measures)} measures of the test"
+    return "ok", f"{samples} predictions are like those of the test in {len(measures)} measures"
 
 
 def _words(measure: Measure) -> str:

@@ -81,6 +81,17 @@ def follow_up(
     return subprocess.run(command, cwd=root, stdout=2, check=False).returncode
 
 
+def markdown(verdict: Verdict) -> str:
+    """The verdict as a table, for a Prefect artifact."""
+    lines = [f"# {verdict.model} {verdict.version}: {verdict.status}", "", verdict.reason, ""]
+    lines += ["| measure | in the test | now | PSI | p (Holm) | |", "| --- | --- | --- | --- | --- | --- |"]
+    for m in verdict.measures:
+        means = ["" if mean is None else f"{mean:.4g}" for mean in (m.reference, m.kept)]
+        cells = [m.name, *means, f"{m.psi:.3f}", f"{m.adjusted:.4f}", "drift" if m.drifted else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _event(root: Path, verdict: Verdict, link: str, *, retrains: bool) -> notify.Event:
     more = "\ntraining again now; the gate decides about the new model" if retrains else ""
     return notify.Event(
