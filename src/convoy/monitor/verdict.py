@@ -152,6 +152,12 @@ def _conclusion(
 def _words(measure: Measure) -> str:
     if measure.name == CLASSES:
         return f"other classes are predicted than in the test (PSI {measure.psi:.2f})"
-    assert measure.reference is not None
-    assert measure.kept is not None
-    return f"{measure.name} {measure.reference:.4g} → {measure.kept:.4g} (PSI {measure.psi:.2f})"
+    means = f"{shown(measure.reference)} → {shown(measure.kept)}"
+    return f"{measure.name} {means} (PSI {measure.psi:.2f})"
+
+
+def shown(mean: float | None) -> str:
+    """A mean as people read it; empty where there is none."""
+    if mean is None:
+        return ""
+    return f"{mean:.3f}" if abs(mean) < 1 else f"{mean:.1f}"

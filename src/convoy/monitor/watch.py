@@ -13,7 +13,7 @@ from convoy import notify
 from convoy.io import read_json, write_json, write_text
 from convoy.layout import STATE
 from convoy.monitor import kept, labels, report, subject
-from convoy.monitor.verdict import Verdict, judge
+from convoy.monitor.verdict import Verdict, judge, shown
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
@@ -86,8 +86,14 @@ def markdown(verdict: Verdict) -> str:
     lines = [f"# {verdict.model} {verdict.version}: {verdict.status}", "", verdict.reason, ""]
     lines += ["| measure | in the test | now | PSI | p (Holm) | |", "| --- | --- | --- | --- | --- | --- |"]
     for m in verdict.measures:
-        means = ["" if mean is None else f"{mean:.4g}" for mean in (m.reference, m.kept)]
-        cells = [m.name, *means, f"{m.psi:.3f}", f"{m.adjusted:.4f}", "drift" if m.drifted else ""]
+        cells = [
+            m.name,
+            shown(m.reference),
+            shown(m.kept),
+            f"{m.psi:.3f}",
+            f"{m.adjusted:.4f}",
+            "drift" if m.drifted else "",
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
