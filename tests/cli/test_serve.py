@@ -16,7 +16,9 @@ import pytest
 
 from convoy import layout
 from convoy.bundle import contents
+from convoy.data.manifest import content_id
 from convoy.errors import ConfigError, IntegrityError, ResourceError
+from convoy.monitor import kept
 from tests.registry import fixtures
 from tests.registry.fixtures import Command, Project
 from tests.serving.servers import form
@@ -43,7 +45,12 @@ def serving(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
     (blocker / "sitecustomize.py").write_text(f"import sys\nfor n in {blocked!r}: sys.modules[n] = None\n")
     process = subprocess.Popen(
         [sys.executable, "-c", "from convoy.cli import main; main()", "serve", "--port", "0", *arguments],
-        env={**os.environ, "PYTHONPATH": str(blocker)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(blocker), os.environ.get("PYTHONPATH", "")]).rstrip(
+                os.pathsep
+            ),
+        },
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -100,6 +107,22 @@ def test_it_answers_without_torch_follows_the_alias_and_ends_on_a_signal(
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 143
         assert "Traceback" not in process.stderr.read()
+
+
+def test_with_keep_every_answer_is_on_disk_when_the_server_has_ended(
+    convoy: Command, project: Project
+) -> None:
+    convoy("register")
+    paths = sorted((project.root / "data/raw/toy/up").glob("test*.png"))[:3]
+    with serving(project.root, "--keep") as (process, address):
+        for path in paths:
+            ask(address, path.read_bytes())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 143
+        assert "Traceback" not in process.stderr.read()
+    rows = kept.read(project.root, contents.digest(project.root / layout.BUNDLE), 10)
+    assert rows["id"].tolist() == [content_id(path.read_bytes()) for path in paths]
+    assert set(rows["prediction"]) == {"up"}
 
 
 def test_ctrl_c_ends_with_130(project: Project) -> None:

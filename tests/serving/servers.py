@@ -16,6 +16,7 @@ import uvicorn
 from convoy.errors import ConvoyError
 from convoy.serving import listen
 from convoy.serving.app import guarded
+from convoy.serving.keeping import Keeper
 from convoy.serving.limits import Hosts, Limits
 from convoy.serving.metrics import Metrics
 from convoy.serving.model import Live
@@ -129,10 +130,11 @@ def running(
     token: str | None = None,
     interval: float = 60.0,
     allowed: tuple[str, ...] = (),
+    keeper: Keeper | None = None,
 ) -> Iterator[Server]:
     """A server that answers, and is gone afterwards."""
     shelf, metrics = Shelf(bundle), Metrics()
-    live = Live(shelf, metrics, interval=interval)
+    live = Live(shelf, metrics, interval=interval, keeper=keeper)
     hosts = Hosts("127.0.0.1", allowed)
     application = guarded(live, metrics, limits or Limits(linger=0.5), hosts, token)
     with listen.bind("127.0.0.1", 0) as sock:

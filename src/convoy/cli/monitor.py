@@ -111,14 +111,16 @@ def unlabelled(
 
 
 def _show(verdict: "Verdict", report: Path) -> None:
+    from convoy.monitor.verdict import shown
+
     if verdict.measures:
         _server.show_table(
             ("measure", "in the test", "now", "PSI", "test", "p (Holm)", ""),
             (
                 (
                     m.name,
-                    None if m.reference is None else f"{m.reference:.4g}",
-                    None if m.kept is None else f"{m.kept:.4g}",
+                    shown(m.reference),
+                    shown(m.kept),
                     f"{m.psi:.3f}", m.test, f"{m.adjusted:.4f}" if m.adjusted >= 0.0001 else "< 0.0001",
                     "drift" if m.drifted else "",
                 )

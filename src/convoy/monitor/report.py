@@ -13,7 +13,7 @@ from convoy.config.monitor import MonitorConfig
 from convoy.evaluation.charts import SMALL, Line, chart, padded
 from convoy.evaluation.page import page
 from convoy.monitor.subject import Subject
-from convoy.monitor.verdict import CLASSES, Verdict
+from convoy.monitor.verdict import CLASSES, Verdict, shown
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _BINS = 20
@@ -38,6 +38,7 @@ def render(verdict: Verdict, watched: Subject, rows: pd.DataFrame, config: Monit
         title=_TITLES[verdict.status],
         verdict=verdict,
         measures=order,
+        shown=shown,
         largest=max([config.min_psi, *(measure.psi for measure in order)]),
         charts=[
             (measure, _chart(watched.reference[measure.name], rows[measure.name], measure.name))

@@ -146,12 +146,18 @@ def _conclusion(
         return "drifted", "; ".join(reasons)
     if samples < config.min_samples:
         return "too few", f"{samples} predictions are kept, {config.min_samples} are needed for a comparison"
-    return "ok", f"{samples} predictions are like the {len(measures)} measures of the test"
+    return "ok", f"{samples} predictions are like those of the test in {len(measures)} measures"
 
 
 def _words(measure: Measure) -> str:
     if measure.name == CLASSES:
         return f"other classes are predicted than in the test (PSI {measure.psi:.2f})"
-    assert measure.reference is not None
-    assert measure.kept is not None
-    return f"{measure.name} {measure.reference:.4g} → {measure.kept:.4g} (PSI {measure.psi:.2f})"
+    means = f"{shown(measure.reference)} → {shown(measure.kept)}"
+    return f"{measure.name} {means} (PSI {measure.psi:.2f})"
+
+
+def shown(mean: float | None) -> str:
+    """A mean as people read it; empty where there is none."""
+    if mean is None:
+        return ""
+    return f"{mean:.3f}" if abs(mean) < 1 else f"{mean:.1f}"

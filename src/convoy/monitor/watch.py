@@ -13,7 +13,7 @@ from convoy import notify
 from convoy.io import read_json, write_json, write_text
 from convoy.layout import STATE
 from convoy.monitor import kept, labels, report, subject
-from convoy.monitor.verdict import Verdict, judge
+from convoy.monitor.verdict import Verdict, judge, shown
 
 if TYPE_CHECKING:
     from convoy.config.schema import Config
@@ -79,6 +79,23 @@ def follow_up(
     # its output goes to stderr, so that --json stays JSON
     command = [sys.executable, "-c", "from convoy.cli import main; main()", "run"]
     return subprocess.run(command, cwd=root, stdout=2, check=False).returncode
+
+
+def markdown(verdict: Verdict) -> str:
+    """The verdict as a table, for a Prefect artifact."""
+    lines = [f"# {verdict.model} {verdict.version}: {verdict.status}", "", verdict.reason, ""]
+    lines += ["| measure | in the test | now | PSI | p (Holm) | |", "| --- | --- | --- | --- | --- | --- |"]
+    for m in verdict.measures:
+        cells = [
+            m.name,
+            shown(m.reference),
+            shown(m.kept),
+            f"{m.psi:.3f}",
+            f"{m.adjusted:.4f}",
+            "drift" if m.drifted else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _event(root: Path, verdict: Verdict, link: str, *, retrains: bool) -> notify.Event:

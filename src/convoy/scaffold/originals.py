@@ -10,7 +10,9 @@ from convoy.pipeline import code
 from convoy.proof import pins
 from convoy.scaffold import versioning
 
-COPIED = ("flows/pipeline.py", "flows/scheduled.py", "prefect.yaml", "requirements.lock")
+COPIED = (
+    "flows/monitor.py", "flows/pipeline.py", "flows/scheduled.py", "prefect.yaml", "requirements.lock",
+)  # fmt: skip
 
 _KEPT = "prefect.yaml"  # schedules are the user's
 _FIXES = "data/fixes.csv"
