@@ -13,6 +13,12 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "resnet": {"name": "resnet", "depth": 20, "width": 4},
     "timm": {"name": "timm", "architecture": "test_resnet"},
 }
+TEXTS: dict[str, dict[str, Any]] = {
+    "textcnn": {"name": "textcnn", "embedding": {"size": 6}, "filters": 4},
+    "cnn1d": {"name": "cnn1d", "embedding": {"size": 6, "channels": "both"}, "channels": [5, 4]},
+    "lstm": {"name": "lstm", "embedding": {"size": 6}, "hidden": 4, "layers": 2},
+    "gru": {"name": "gru", "embedding": {"size": 6}, "hidden": 4, "bidirectional": False},
+}
 FLAT: dict[str, Any] = {"channels": 4, "pool": "none"}
 _ACTIVATIONS = (
     "none", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "swish", "mish", "elu", "gelu", "softmax",

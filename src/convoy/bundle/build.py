@@ -92,7 +92,7 @@ def build(out: Path, network: Network, sources: Sources, test: Store) -> None:
     shutil.copyfile(sources.weights, out / "model.safetensors")
     write_bytes(out / "model.onnx", onnx_export.export(network, entry(preprocessor).shape(preprocessor, 2)))
     _write_code(out / "code", preprocessor["modality"], packing.CODE)
-    write_text(out / "requirements.txt", "\n".join(requirements(packing.REQUIREMENTS)) + "\n")
+    write_text(out / "requirements.txt", "\n".join(requirements(packing.requirements(preprocessor))) + "\n")
     _write_samples(sources.samples, out / "samples.parquet")
     if sources.reference is not None:
         reference.write(out, sources.reference)

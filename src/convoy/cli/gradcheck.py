@@ -57,6 +57,8 @@ def _check(config: "Config") -> "list[Derivative]":
     import torch
 
     from convoy import plugins
+    from convoy.config.data import PrepareConfig
+    from convoy.errors import ConfigError
     from convoy.training import gradcheck as training
     from convoy.training import network, penalties
     from convoy.training.objectives._base import Targets
@@ -65,6 +67,12 @@ def _check(config: "Config") -> "list[Derivative]":
     named = list(weights) if isinstance(weights, dict) else []
     classes = [*named, *(f"class {n}" for n in range(max(0, 3 - len(named))))]
     spec = config.prepare
+    if not isinstance(spec, PrepareConfig):
+        raise ConfigError(
+            f"`convoy gradcheck` knows networks for pictures alone, not for {config.data.modality}",
+            where="params.yaml: data.modality",
+            fix="nothing is to be mended: train it, `convoy run` checks the model first",
+        )
     torch.manual_seed(config.train.seed)
     net = network.build(
         config.model,

@@ -31,6 +31,7 @@ def show(
 ) -> None:
     """The layers: shapes, parameters, multiply-adds, receptive fields. Needs no data."""
     from convoy import environment, plugins
+    from convoy.config.data import PrepareConfig
     from convoy.config.load import load
     from convoy.errors import ConfigError
     from convoy.models._summary import summarise
@@ -42,6 +43,12 @@ def show(
     config = load(params)
     outputs = _outputs()
     spec = config.prepare
+    if not isinstance(spec, PrepareConfig):
+        raise ConfigError(
+            f"`convoy model show` knows networks for pictures alone, not for {config.data.modality}",
+            where="params.yaml: data.modality",
+            fix="nothing is to be mended: train it, `convoy run` checks the model first",
+        )
     preparing = plugins.load("preparing", config.data.modality)
     preprocessor = preparing.stand_in(spec, [""] * (outputs or _OUTPUTS))
     net = network.build(config.model, preprocessor, pretrained=False)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 def predict(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Pictures, folders that are searched for pictures, CSV files that list some."),
+        typer.Argument(
+            help="Pictures, folders that are searched for pictures, CSV files that list some; for a model of "
+            "texts: text files with a text a line, CSV files with texts in --column."
+        ),
     ],
     model: Annotated[
         str | None,
         typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, or a folder (default: the champion)."),
     ] = None,
-    column: Annotated[str, typer.Option(help="Of CSV files: where the paths are.")] = "path",
+    column: Annotated[str, typer.Option(help="Of CSV files: where the paths, or the texts, are.")] = "path",
     output: Annotated[
         Path | None, typer.Option(help="Write all probabilities to this file: .csv, .parquet or .json.")
     ] = None,
@@ -36,7 +39,7 @@ def predict(
         bool, typer.Option("--keep", help="Keep answers and measures, not pictures, for `convoy monitor`.")
     ] = False,
 ) -> None:
-    """Predict pictures. What cannot be read is named on stderr, the others are predicted, the exit code is 3.
+    """Predict pictures or texts. What cannot be read is named on stderr, the others are predicted (exit 3).
 
     The bundle's network and preprocessing are used; no code that it carries is run.
     """
@@ -45,8 +48,12 @@ def predict(
 
     if output is not None:
         tables.check_ending(output)
-    pictures = list(_pictures(paths, column))
     reference, predictor = _load(model, threads)
+    if predictor.input.column == "image":
+        pictures: Sequence[Any] = list(_pictures(paths, column))
+        names = [str(path) for path in pictures]
+    else:
+        names, pictures = tables.read_texts(paths, column)
     typer.echo(f"model: {reference}, sha256 {reference.digest}", err=True)
     version = str(reference) if reference.version else f"sha256:{reference.digest[:12]}"
     failed = 0
@@ -65,7 +72,7 @@ def predict(
         for batch in engine.classify_all(predictor, pictures, look=look):
             if keeper is not None and batch.looks:
                 keeper.put(reference, batch.looks, predictor.classes, batch.probabilities)
-            rows = _rows(batch, pictures, predictor, version)
+            rows = _rows(batch, names, predictor, version)
             failed += len(batch.errors)
             for row in rows:
                 if row.error is not None:
@@ -75,7 +82,8 @@ def predict(
             advance(len(rows))
     if failed:
         raise DataError(
-            f"{failed} of {len(pictures)} pictures could not be read",
+            f"{failed} of {len(pictures)} {'pictures' if predictor.input.column == 'image' else 'texts'} "
+            "could not be read",
             fix="they are named above; the others were predicted",
         )
 
@@ -131,13 +139,13 @@ def _load(model: str | None, threads: int | None) -> "tuple[Reference, Predictor
             raise IntegrityError(str(error), fix="name a folder that `convoy stage package` wrote") from None
 
 
-def _rows(batch: "Batch", pictures: Sequence[Path], predictor: "Predictor", version: str) -> "list[Row]":
+def _rows(batch: "Batch", names: Sequence[str], predictor: "Predictor", version: str) -> "list[Row]":
     from convoy.serving.tables import Row
 
     answers = iter(batch.probabilities)
     rows = []
     for number in batch.pictures:
-        path, error = str(pictures[number]), batch.errors.get(number)
+        path, error = names[number], batch.errors.get(number)
         if error is not None:
             rows.append(Row(path, None, None, version, error, ()))
             continue

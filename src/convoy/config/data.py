@@ -11,29 +11,38 @@ Policy = Literal["error", "quarantine", "warn", "off"]
 Refusal = Literal["error", "quarantine"]
 Remark = Literal["error", "warn", "off"]
 
+Modality = Literal["image", "text"]
+
+# Which sources give texts; all others give pictures.
+_TEXTS = {"text_table", "text_lines"}
 # Which sources take an option, and which of them cannot do without it.
-_TABLES = {"table", "hf_imagefolder"}
+_TABLES = {"table", "hf_imagefolder", "text_table"}
 _TAKEN_BY: dict[str, set[str]] = {
-    "table": {"table", "label_studio", "coco_keypoints"},
+    "table": {"table", "label_studio", "coco_keypoints", "text_table"},
     "image_col": {"table"},
+    "text_col": {"text_table"},
     "target": {*_TABLES, "label_studio"},
     "group_col": {*_TABLES, "coco_keypoints"},
     "split_col": _TABLES,
     "time_col": {*_TABLES, "coco_keypoints"},
     "dataset": {"named"},
+    "lines": {"text_lines"},
+    "encoding": {"text_lines"},
 }
 _NEEDED_BY: dict[str, set[str]] = {
-    "table": {"table", "label_studio", "coco_keypoints"},
+    "table": {"table", "label_studio", "coco_keypoints", "text_table"},
     "image_col": {"table"},
-    "target": {"table"},
+    "text_col": {"text_table"},
+    "target": {"table", "text_table"},
     "dataset": {"named"},
+    "lines": {"text_lines"},
 }
 
 
 class DataConfig(Section):
     """Where the samples come from, and what they are."""
 
-    modality: Literal["image"] = Field(default="image", description="what a sample is")
+    modality: Modality = Field(default="image", description="what a sample is")
 
     source: Literal[
         "mnist5k",
@@ -45,6 +54,8 @@ class DataConfig(Section):
         "named",
         "idx",
         "npz",
+        "text_table",
+        "text_lines",
     ] = Field(description="kind of source")
     path: str = Field(
         min_length=1,
@@ -54,6 +65,17 @@ class DataConfig(Section):
         default=None, min_length=1, description="the table or export, a file below path"
     )
     image_col: str | None = Field(default=None, min_length=1, description="column with the picture's path")
+    text_col: str | None = Field(default=None, min_length=1, description="column with the text")
+    lines: dict[Literal["all", "train", "val", "test"], str] | None = Field(
+        default=None,
+        min_length=1,
+        description="files of lines `label text` below path, by split; all: they name none",
+    )
+    encoding: str | None = Field(
+        default=None,
+        min_length=1,
+        description="of files of lines; default: UTF-8, UTF-16 with its mark, else GB 18030",
+    )
     target: str | None = Field(
         default=None, min_length=1, description="column with the label; of Label Studio the control's name"
     )
@@ -72,6 +94,17 @@ class DataConfig(Section):
         min_length=1,
         description="the classes in their order; other labels are findings. Default: as found",
     )
+
+    @model_validator(mode="after")
+    def _source_gives_the_modality(self) -> Self:
+        gives = "text" if self.source in _TEXTS else "image"
+        if gives != self.modality:
+            suits = ", ".join(sorted(_TEXTS)) if self.modality == "text" else "any other"
+            raise ValueError(
+                f"source {self.source!r} gives samples of modality {gives}, and modality is {self.modality}; "
+                f"choose {suits}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _options_fit_the_source(self) -> Self:
@@ -122,7 +155,15 @@ class ChecksConfig(Section):
         default="warn", description="the data differ from those of the last accepted version"
     )
     label_issues: Policy = Field(
-        default="warn", description="labels that a model trained on the others doubts"
+        default="warn", description="pictures whose labels a model trained on the others doubts"
+    )
+    encoding: Policy = Field(
+        default="warn", description="texts with characters that a wrong encoding leaves behind"
+    )
+    length: Policy = Field(default="warn", description="texts far longer than the others")
+    script: Policy = Field(default="warn", description="texts in another script than nearly all others")
+    label_by_length: Remark = Field(
+        default="warn", description="classes that the length of a text alone tells apart"
     )
 
 
@@ -158,6 +199,22 @@ class SplitConfig(Section):
         if self.fold >= self.folds:
             raise ValueError(f"fold ({self.fold}) must be below folds ({self.folds}); folds count from 0")
         return self
+
+
+class TextPrepareConfig(Section):
+    """How a text becomes tokens; the vocabulary is that of the training split."""
+
+    tokens: Literal["words", "characters", "chinese"] = Field(
+        description="words: with punctuation and every Chinese character on its own; chinese: segmented by "
+        "rjieba (the extra `text`)"
+    )
+    normalise: Literal["NFKC", "NFC", "none"] = Field(
+        default="NFKC", description="Unicode normal form; NFKC also makes full-width letters plain ones"
+    )
+    lowercase: bool = True
+    min_count: int = Field(default=1, ge=1, description="rarer tokens of the training split are unknown")
+    max_size: int = Field(default=50_000, ge=2, le=1_000_000, description="tokens of the vocabulary, at most")
+    max_length: int = Field(default=256, ge=1, le=8192, description="tokens of a text; the rest is cut off")
 
 
 class PrepareConfig(Section):

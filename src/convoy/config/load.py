@@ -194,7 +194,9 @@ def _fields_of(annotation: Any, node: Any) -> Mapping[str, FieldInfo]:
         tag = section.model_fields.get("name") or section.model_fields.get("type")
         if tag is not None and _tag(node) in getattr(tag.annotation, "__args__", ()):
             return section.model_fields
-    return found[0].model_fields if found else {}
+    keys = set(node) if isinstance(node, CommentedMap) else set()
+    likely = max(found, key=lambda section: len(keys & section.model_fields.keys()), default=None)
+    return likely.model_fields if likely else {}
 
 
 def _did_you_mean(given: str, choices: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from convoy.config._base import Section
 from convoy.config.blocks import Block, HeadConfig, InitConfig, Probability
 from convoy.config.blocks import ConvBlock as ConvBlock
+from convoy.config.text_models import Cnn1dConfig, GruConfig, LstmConfig, TextCnnConfig, TextModelConfig
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -98,9 +99,23 @@ class TimmConfig(Section):
 
 
 ModelConfig = Annotated[
-    LeNet5Config | MnistCnnConfig | CnnConfig | VggConfig | ResNetConfig | TimmConfig,
+    LeNet5Config
+    | MnistCnnConfig
+    | CnnConfig
+    | VggConfig
+    | ResNetConfig
+    | TimmConfig
+    | TextCnnConfig
+    | Cnn1dConfig
+    | LstmConfig
+    | GruConfig,
     Field(discriminator="name"),
 ]
+
+
+def takes(config: ModelConfig) -> str:
+    """The modality that a model is for."""
+    return "text" if isinstance(config, TextModelConfig) else "image"
 
 
 def pretrained(config: ModelConfig) -> bool:

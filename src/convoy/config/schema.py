@@ -1,24 +1,32 @@
-"""The whole of params.yaml."""
+"""The whole of params.yaml, and what in it does not go together."""
+
+from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from convoy.config._base import Section
 from convoy.config.augment import AugmentConfig
-from convoy.config.data import DataConfig, PrepareConfig, SplitConfig, ValidateConfig
+from convoy.config.data import DataConfig, PrepareConfig, SplitConfig, TextPrepareConfig, ValidateConfig
 from convoy.config.evaluate import EvaluateConfig
-from convoy.config.model import ModelConfig, pretrained
+from convoy.config.model import ModelConfig, pretrained, takes
 from convoy.config.monitor import MonitorConfig
 from convoy.config.notify import NotifyConfig
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import FlowConfig, RegisterConfig, TrackingConfig
 from convoy.config.train import TrainConfig
 
+_PREPARE: dict[str, type[PrepareConfig | TextPrepareConfig]] = {
+    "image": PrepareConfig,
+    "text": TextPrepareConfig,
+}
+_BASELINES = {"image": "hog_linear", "text": "tfidf_linear"}
+
 
 class Config(Section):
     data: DataConfig
     validation: ValidateConfig = Field(alias="validate")  # pydantic has a method `validate`
     split: SplitConfig
-    prepare: PrepareConfig
+    prepare: PrepareConfig | TextPrepareConfig
     augment: AugmentConfig
     model: ModelConfig
     objective: ObjectiveConfig
@@ -29,6 +37,47 @@ class Config(Section):
     flow: FlowConfig
     notify: NotifyConfig = NotifyConfig()
     monitor: MonitorConfig = MonitorConfig()
+
+    @field_validator("prepare", mode="before")
+    @classmethod
+    def _prepare_is_the_modalitys(cls, value: Any, info: ValidationInfo) -> Any:
+        data = info.data.get("data")
+        if data is not None:
+            section = _PREPARE[data.modality]
+        else:  # it is wrong itself: one list of problems with the section that is meant
+            section = TextPrepareConfig if isinstance(value, dict) and "tokens" in value else PrepareConfig
+        return section.model_validate(value)
+
+    @field_validator("augment")
+    @classmethod
+    def _mixing_is_for_pictures(cls, value: AugmentConfig, info: ValidationInfo) -> AugmentConfig:
+        data = info.data.get("data")
+        wrong = [name for name in ("preset", "mixup", "cutmix") if getattr(value, name) is not None]
+        if data is not None and data.modality == "text" and wrong:
+            raise ValueError(f"{wrong[0]} is for pictures, and data.modality is text; remove it")
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _model_takes_the_modality(cls, value: ModelConfig, info: ValidationInfo) -> ModelConfig:
+        data = info.data.get("data")
+        if data is not None and takes(value) != data.modality:
+            raise ValueError(
+                f"name: {value.name} takes samples of modality {takes(value)}, and data.modality is "
+                f"{data.modality}"
+            )
+        return value
+
+    @field_validator("evaluate")
+    @classmethod
+    def _baseline_is_the_modalitys(cls, value: EvaluateConfig, info: ValidationInfo) -> EvaluateConfig:
+        data = info.data.get("data")
+        if data is not None and value.baseline not in ("none", _BASELINES[data.modality]):
+            raise ValueError(
+                f"baseline: {value.baseline} does not go with data.modality: {data.modality}; use "
+                f"{_BASELINES[data.modality]} or none"
+            )
+        return value
 
     @field_validator("objective")
     @classmethod
@@ -54,5 +103,7 @@ class Config(Section):
     def _baseline_is_measured(cls, value: RegisterConfig, info: ValidationInfo) -> RegisterConfig:
         evaluate = info.data.get("evaluate")
         if value.gate.beat_baseline and evaluate is not None and evaluate.baseline == "none":
-            raise ValueError("gate.beat_baseline: true needs evaluate.baseline: hog_linear")
+            data = info.data.get("data")
+            known = _BASELINES[data.modality if data is not None else "image"]
+            raise ValueError(f"gate.beat_baseline: true needs evaluate.baseline: {known}")
         return value

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy.data import ragged
 from convoy.data._threads import cores
 from convoy.data.store import Store
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 WORKERS, PREFETCH = 1, 4
 _MOST_WORKERS = 8  # that `auto` makes
+_POOL = 50  # batches whose samples are sorted by length
 _SMALL = 1 << 15  # bytes of a picture below which one thread makes the batches
 
 
@@ -123,7 +125,12 @@ class BatchLoader:
         """Indices of this epoch, (N,)."""
         if not self.shuffle:
             return np.arange(self.samples, dtype=np.int64)
-        return np.random.Generator(np.random.Philox(key=(self.seed, self.epoch))).permutation(self.samples)
+        random = np.random.Generator(np.random.Philox(key=(self.seed, self.epoch)))
+        order = random.permutation(self.samples)
+        if self.loading.length is None:
+            return order
+        lengths = np.concatenate([store.lengths(self.loading.length) for store in self.stores])
+        return _of_like_length(order, lengths, self.batch_size, random)
 
     def key(self, number: int) -> int:
         """The seed of what is drawn for batch `number` of this epoch."""
@@ -165,15 +172,55 @@ class BatchLoader:
     def gather(self, indices: Indices) -> Batch:
         """The samples at `indices` as they are stored."""
         if len(self.stores) == 1:
-            return self.stores[0][indices]
+            return self.stores[0].read(indices, self.loading.fields)
         owner = np.searchsorted(self._starts, indices, side="right") - 1
         parts: Batch = {}
+        varying: dict[str, list[tuple[Indices, NDArray[Any], NDArray[np.int64]]]] = {}
         for number, store in enumerate(self.stores):
             mine = np.flatnonzero(owner == number)
-            for name, values in store[indices[mine] - self._starts[number]].items():
+            found = store.read(indices[mine] - self._starts[number], self.loading.fields)
+            for name in store.varying:
+                if name in found:
+                    pieces = varying.setdefault(name, [])
+                    pieces.append((mine, found.pop(name), found.pop(ragged.offsets_of(name))))
+            for name, values in found.items():
                 whole = parts.setdefault(name, np.empty((len(indices), *values.shape[1:]), values.dtype))
                 whole[mine] = values
+        for name, pieces in varying.items():
+            values, bounds = _joined(pieces, len(indices))
+            parts |= {name: values, ragged.offsets_of(name): bounds}
         return parts
+
+
+def _of_like_length(
+    order: Indices, lengths: NDArray[np.int64], batch_size: int, random: np.random.Generator
+) -> Indices:
+    """Batches of samples of like length, in random order: the samples of some batches together are sorted.
+
+    The last batch, which may be smaller, stays the last.
+    """
+    pool = batch_size * _POOL
+    pooled = np.concatenate(
+        [
+            part[np.argsort(lengths[part], kind="stable")]
+            for part in (order[start : start + pool] for start in range(0, len(order), pool))
+        ]
+    )
+    whole = len(order) // batch_size
+    batches = pooled[: whole * batch_size].reshape(whole, batch_size)
+    return np.concatenate([batches[random.permutation(whole)].reshape(-1), pooled[whole * batch_size :]])
+
+
+def _joined(
+    pieces: Sequence[tuple[Indices, NDArray[Any], NDArray[np.int64]]], count: int
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Samples of several stores, (their places in the batch, values, offsets) each, in the batch's order."""
+    places = np.concatenate([mine for mine, _, _ in pieces])
+    values = np.concatenate([flat for _, flat, _ in pieces])
+    bounds = ragged.offsets(np.concatenate([np.diff(each) for _, _, each in pieces]))
+    back = np.empty(count, np.int64)
+    back[places] = np.arange(count)
+    return ragged.take(values, bounds, back)
 
 
 def _ahead(tasks: Sequence[Callable[[], T]], workers: int, prefetch: int) -> Iterator[T]:

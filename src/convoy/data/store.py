@@ -1,10 +1,13 @@
 """The store: a folder of memory-mapped arrays that belong together, one entry a sample.
 
-    shard-….npy    (n, H, W, C) uint8: pictures, in one file or several (see `convoy.data.shards`)
+    shard-….npy    (n, H, W, C) uint8: pictures, in one file or several (see `convoy.data.shards`); other
+                   modalities have none
     target.npy     (N,) int64, index into the classes; -1 where the task has none
     id.npy         (N,) S32
     keypoints.npy  (N, K, 3) float32, where the task has them: x and y in pixels of these pictures (the first
                    pixel's centre is 0), visibility (0 unknown, 1 hidden, 2 seen)
+    NAME.npy, NAME.offsets.npy   fields whose samples differ in length (tokens): all values one after the
+                   other, and where each sample begins, (N + 1,); see `convoy.data.ragged`
     schema.json    the shards in order, shapes, types and SHA-256 of the arrays; written last, so its presence
                    means complete
 
@@ -14,7 +17,7 @@ A file is given its place on the disk before it is filled: a full disk is an OSE
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convoy import io
+from convoy.data import ragged
 from convoy.data.mapped import allocate
 from convoy.data.shards import Rows, Shard
 from convoy.errors import IntegrityError
@@ -32,6 +36,7 @@ VERSION = 2
 SCHEMA = "schema.json"
 _ARRAYS = ("target", "id")
 _OPTIONAL = ("keypoints",)
+_FIELD = re.compile(r"[a-z]+")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.npy")
 _IN_MEMORY = 64 << 20  # bytes of pixels: small pictures are gathered faster from one array than from shards
 _FIX = "run the stage that writes it again (`dvc repro`)"
@@ -65,20 +70,29 @@ class Writer:
 
 
 def finish(
-    folder: Path, shards: Sequence[Shard], image: tuple[int, int, int], arrays: Mapping[str, NDArray[Any]]
+    folder: Path,
+    shards: Sequence[Shard],
+    image: tuple[int, int, int] | None,
+    arrays: Mapping[str, NDArray[Any]],
+    varying: Mapping[str, tuple[NDArray[Any], NDArray[np.int64]]] | None = None,
 ) -> None:
     """Complete a store whose shards lie in `folder`: write its other arrays and, last, the schema.
 
     Args:
         shards: in order.
-        image: (H, W, C).
+        image: (H, W, C); None: there are no shards.
         arrays: target, id and, where the task has them, keypoints.
+        varying: fields whose samples differ in length: values and offsets.
 
     Raises:
         OSError: the disk is full.
     """
     described = {}
-    for name, array in arrays.items():
+    varying = varying or {}
+    written = {**arrays}
+    for name, (values, bounds) in varying.items():
+        written |= {name: values, ragged.offsets_of(name): bounds}
+    for name, array in written.items():
         with io.atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as handle:
             np.save(handle, array, allow_pickle=False)
         described[name] = _described(array, io.sha256_file(folder / f"{name}.npy"))
@@ -86,7 +100,7 @@ def finish(
         {"file": each.file, "rows": each.rows, "sha256": each.sha256, "sums": list(each.sums)}
         for each in shards
     ]
-    _write_schema(folder, image, listed, described)
+    _write_schema(folder, image, listed, described, list(varying))
 
 
 def create(folder: Path, length: int, image: tuple[int, int, int]) -> Writer:
@@ -147,7 +161,11 @@ class Store:
             for name, each in described.items()
             if each is not None
         }
-        lengths = {sum(len(shard) for shard in shards), *(len(array) for array in arrays.values())}
+        lengths = {len(array) for array in arrays.values()}
+        if shards:
+            lengths.add(sum(len(shard) for shard in shards))
+        for name in schema.get("varying", []):
+            arrays |= _map_varying(folder, name, schema["arrays"], length, verify)
         if lengths != {length}:
             raise IntegrityError("the arrays differ in length", where=str(folder), fix=_FIX)
         return cls(folder, schema, shards, arrays)
@@ -166,11 +184,39 @@ class Store:
         return whole
 
     def __getitem__(self, indices: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
-        """Copies of the samples at `indices` (B,): images (B, H, W, C), target (B,), id (B,), keypoints."""
-        found: dict[str, NDArray[Any]] = {"images": self._images.take(indices, axis=0)}
+        """Copies of the samples at `indices` (B,): images (B, H, W, C), target (B,), id (B,), keypoints.
+
+        Of fields that differ in length: the values one after the other, and their offsets (B + 1,).
+        """
+        return self.read(indices, None)
+
+    def read(self, indices: NDArray[np.integer], fields: Collection[str] | None) -> dict[str, NDArray[Any]]:
+        """The same of some fields, beside target and id; None: of all."""
+        found: dict[str, NDArray[Any]] = (
+            {"images": self._images.take(indices, axis=0)} if self._shards else {}
+        )
         for name, array in self._arrays.items():
+            if name in self.varying or name.endswith(".offsets"):
+                continue
             found[name] = array.take(indices, axis=0)
+        for name in self.varying:
+            if fields is None or name in fields:
+                values, bounds = ragged.take(*self.field(name), indices)
+                found |= {name: values, ragged.offsets_of(name): bounds}
         return found
+
+    @property
+    def varying(self) -> list[str]:
+        """Fields whose samples differ in length."""
+        return list(self.schema.get("varying", []))
+
+    def field(self, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """All values of a field that differs in length, and the offsets (N + 1,)."""
+        return self._arrays[name], self._arrays[ragged.offsets_of(name)]
+
+    def lengths(self, name: str) -> NDArray[np.int64]:
+        """(N,)."""
+        return np.diff(self.field(name)[1])
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -182,8 +228,8 @@ class Store:
 
     @property
     def sample_bytes(self) -> int:
-        """Of one picture."""
-        return int(np.prod(self.images.shape[1:]))
+        """Of one picture; 0 of what is small."""
+        return int(np.prod(self.images.shape[1:])) if self._shards else 0
 
     @property
     def target(self) -> NDArray[np.int64]:
@@ -211,15 +257,21 @@ def _described(array: NDArray[Any], sha256: str) -> dict[str, Any]:
 
 
 def _write_schema(
-    folder: Path, image: tuple[int, ...], shards: list[dict[str, Any]], arrays: dict[str, Any]
+    folder: Path,
+    image: tuple[int, ...] | None,
+    shards: list[dict[str, Any]],
+    arrays: dict[str, Any],
+    varying: Sequence[str] = (),
 ) -> None:
-    schema = {
+    schema: dict[str, Any] = {
         "version": VERSION,
-        "length": sum(shard["rows"] for shard in shards),
-        "image": list(image),
+        "length": arrays["target"]["shape"][0],
+        "image": None if image is None else list(image),
         "shards": shards,
         "arrays": arrays,
     }
+    if varying:
+        schema["varying"] = sorted(varying)
     io.write_json(folder / SCHEMA, schema)
 
 
@@ -235,13 +287,17 @@ def _read_schema(folder: Path) -> dict[str, Any]:
         version = schema["version"]
         if version == VERSION:
             files = [entry["file"] for entry in schema["shards"]]
+            varying = schema.get("varying", [])
+            flat = {name for each in varying for name in (each, ragged.offsets_of(each))}
             complete = (
-                len(files) > 0
+                (len(files) > 0) == (schema["image"] is not None)
+                and (len(files) > 0 or len(varying) > 0)
+                and all(_FIELD.fullmatch(name) for name in varying)
                 and all(_FILE.fullmatch(file) for file in files)
                 and all({"rows", "sha256"} <= entry.keys() for entry in schema["shards"])
-                and set(_ARRAYS) <= schema["arrays"].keys() <= {*_ARRAYS, *_OPTIONAL}
+                and {*_ARRAYS, *flat} <= schema["arrays"].keys() <= {*_ARRAYS, *_OPTIONAL, *flat}
                 and all({"shape", "dtype", "sha256"} <= entry.keys() for entry in schema["arrays"].values())
-                and len(schema["image"]) == 3
+                and (schema["image"] is None or len(schema["image"]) == 3)
                 and isinstance(schema["length"], int)
             )
     except FileNotFoundError:
@@ -259,6 +315,22 @@ def _read_schema(folder: Path) -> dict[str, Any]:
     if not complete:
         raise IntegrityError("the schema is damaged", where=where, fix=_FIX)
     return cast(dict[str, Any], schema)
+
+
+def _map_varying(
+    folder: Path, name: str, described: Mapping[str, Any], length: int, verify: bool
+) -> dict[str, NDArray[Any]]:
+    """The values and the offsets of a field whose samples differ in length."""
+    found = {}
+    for each in (name, ragged.offsets_of(name)):
+        known = described[each]
+        sha256 = known["sha256"] if verify else None
+        found[each] = _map(folder / f"{each}.npy", known["shape"], known["dtype"], sha256)
+    values, bounds = found.values()
+    sound = len(bounds) == length + 1 and bounds[0] == 0 and bounds[-1] == len(values)
+    if not sound or (np.diff(bounds) < 0).any():
+        raise IntegrityError(f"the offsets of {name} do not fit", where=str(folder), fix=_FIX)
+    return found
 
 
 def _map(path: Path, shape: list[int], dtype: str, sha256: str | None) -> NDArray[Any]:

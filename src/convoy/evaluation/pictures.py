@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -18,6 +19,7 @@ from convoy.data import fonts
 from convoy.io import write_bytes
 
 _MANY_CLASSES = 30
+_LINE = 110  # characters of a text in a picture
 _THUMBNAIL = 176  # pixels on the longer side
 _LOSSLESS = 96  # up to this side a picture is kept pixel by pixel
 _HEAT_OPACITY = 0.85
@@ -91,6 +93,31 @@ def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[s
         _save(figure, path)
 
 
+def mistaken_texts(wrong: pd.DataFrame, texts: Sequence[str], classes: Sequence[str], path: Path) -> None:
+    """The worst mistakes as lines.
+
+    Args:
+        wrong: rows of the predictions table, the worst first.
+        texts: in the same order.
+    """
+    with _fonts([*classes, *texts]):
+        figure = Figure(figsize=(9.5, 0.8 + 0.42 * max(1, len(wrong))), layout="constrained")
+        axes = figure.subplots()
+        axes.axis("off")
+        axes.set_title(
+            f"The {len(wrong)} worst mistakes, test" if len(wrong) else "No mistakes on the test set"
+        )
+        shown = dict(zip(classes, fonts.shown(classes), strict=True))
+        begun = [text if len(text) <= _LINE else f"{text[: _LINE - 2]} …" for text in texts]
+        for number, (text, row) in enumerate(zip(fonts.shown(begun), wrong.itertuples(), strict=True)):
+            said = (
+                f"{shown[str(row.target)]} taken for {shown[str(row.prediction)]}, p = {row.confidence:.2f}"
+            )
+            place = 1 - (number + 0.5) / len(wrong)
+            axes.text(0, place, f"{said}\n{text}", fontsize=8, va="center", parse_math=False)
+        _save(figure, path)
+
+
 @dataclass(frozen=True)
 class Thumbnail:
     """A picture inside a page: a data URI, its size in pixels, whether it is so small that it is enlarged."""
@@ -101,12 +128,24 @@ class Thumbnail:
     small: bool
 
 
-Inset = Thumbnail  # how a page shows a sample
-Shown = NDArray[np.uint8]  # what is shown: a picture (H, W, C), C of 1 or 3
+@dataclass(frozen=True)
+class Excerpt:
+    """A text inside a page: HTML, in which words may be marked."""
+
+    html: Markup
+
+
+Inset = Thumbnail | Excerpt  # how a page shows a sample
+Shown = NDArray[np.uint8] | Excerpt  # what is shown: a picture (H, W, C), C of 1 or 3; or a text
 
 
 def inset(sample: Shown) -> Inset:
-    return thumbnail(sample)
+    return sample if isinstance(sample, Excerpt) else thumbnail(sample)
+
+
+def excerpt(text: str, most: int = 400) -> Excerpt:
+    """The beginning of a text, all of it where it is short."""
+    return Excerpt(escape(text if len(text) <= most else f"{text[:most]} …"))
 
 
 def thumbnail(image: NDArray[np.uint8]) -> Thumbnail:

@@ -4,7 +4,7 @@
 brightness) go one way on every second picture and the other way on the rest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import sqrt
 from typing import Any
 
@@ -74,6 +74,11 @@ def measure(
         for number, (name, strength, setting, specs) in enumerate(corruptions(min(images.shape[1:3]))):
             answers = answer(corrupt(images, specs, batch_key(seed, 0, number)))
             rows.append((name, strength, setting, len(images), int((answers == target).sum())))
+    return tabled(rows, confidence)
+
+
+def tabled(rows: Sequence[tuple[str, int, str, int, int]], confidence: float) -> pd.DataFrame:
+    """The table of (corruption, strength, setting, samples, right answers)."""
     frame = pd.DataFrame(rows, columns=[*COLUMNS[:4], "right"])
     right, samples = (frame[name].to_numpy(np.int64) for name in ("right", "samples"))
     low, high = wilson(right, samples, confidence)

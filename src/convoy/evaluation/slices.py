@@ -20,7 +20,10 @@ COLUMNS = ("slice", "samples", "accuracy", "low", "high", "difference")
 LEAST = 20
 
 _ANSWERS = ("id", "split", "path", "target", "prediction", "confidence", "loss")
-_MEASURES = {"width": "width", "height": "height", "bytes": "file size"}
+_MEASURES = {
+    "width": "width", "height": "height", "bytes": "file size",
+    "characters": "characters", "words": "words", "tokens": "tokens", "unknown": "unknown tokens, %",
+}  # fmt: skip
 _FEW = 6  # values of a measure that are slices of their own
 _FEW_VALUES = 20  # of any other column
 _QUARTERS = ("darkest quarter", "second darkest quarter", "second brightest quarter", "brightest quarter")

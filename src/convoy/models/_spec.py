@@ -1,5 +1,6 @@
 """What a network is told about its data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -13,5 +14,17 @@ class NetworkSpec:
     channels: int
     height: int
     width: int
+    outputs: int
+    pretrained: bool = True
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """The tokens by id (0 is padding) and the number of outputs.
+
+    `pretrained`: whether word vectors that the configuration names are loaded; not where trained ones follow.
+    """
+
+    vocabulary: Sequence[str]
     outputs: int
     pretrained: bool = True

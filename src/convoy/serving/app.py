@@ -107,6 +107,8 @@ def _add_predictions(app: FastAPI, live: Live, limits: Limits) -> None:
         if heatmap and len(files) > 1:
             raise Refused(422, "a heat-map is made of one picture at a time")
         served = live.current
+        if heatmap and served.predictor.input.column != "image":
+            raise Refused(422, "heat-maps are made of pictures alone")
         rows = await _classified(live, served, contents, names, limits)
         answers = [_answer(served, name, row) for name, row in zip(names, rows, strict=True)]
         if heatmap:
@@ -124,8 +126,8 @@ def _add_predictions(app: FastAPI, live: Live, limits: Limits) -> None:
     async def invoke(request: Request) -> Response:
         """What MLflow's clients send and get: `mlflow models serve` answers the same."""
         kind = request.headers.get("content-type", "")
-        contents = invocations.read(kind, await request.body(), limits.pictures)
         served = live.current
+        contents = invocations.read(kind, await request.body(), limits.pictures, served.predictor.input)
         try:
             rows = await _classified(live, served, contents, None, limits)
         except Refused as refused:

@@ -73,6 +73,40 @@ def read_paths(table: Path, column: str) -> list[Path]:
     return [table.parent / value for value in values]
 
 
+def read_texts(paths: Sequence[Path], column: str) -> tuple[list[str], list[str]]:
+    """Names ("file:line") and texts: of text files every line that is not blank, of CSV files a column.
+
+    Raises:
+        DataError: a path is no file, is not UTF-8, or a CSV file has no such column.
+    """
+    names: list[str] = []
+    texts: list[str] = []
+    for path in paths:
+        try:
+            content = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"byte {error.start} is not UTF-8", where=str(path), fix="save it as UTF-8"
+            ) from None
+        except OSError as error:
+            raise DataError(f"cannot read it: {error.strerror}", where=str(path)) from None
+        if path.suffix.lower() == ".csv":
+            rows = csv.DictReader(content.splitlines(keepends=True))
+            if column not in (rows.fieldnames or ()):
+                known = ", ".join(rows.fieldnames or ()) or "none"
+                raise DataError(
+                    f"the table has no column {column!r}",
+                    where=str(path),
+                    fix=f"--column takes one of: {known}",
+                )
+            found = [(rows.line_num, row[column] or "") for row in rows]
+        else:
+            found = [(n, line) for n, line in enumerate(content.split("\n"), 1) if line.strip()]
+        names += [f"{path}:{line}" for line, _ in found]
+        texts += [text for _, text in found]
+    return names, texts
+
+
 def check_ending(path: Path) -> None:
     """Raises:
     ConfigError: answers cannot be written in the format that the name calls for.

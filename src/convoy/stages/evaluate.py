@@ -113,7 +113,9 @@ def evaluate(trained: Path, prepared: Path, samples: Path, config: EvaluateConfi
         metrics=values,
         predictions=table,
         samples=lambda rows: model.view.shown(store, places[rows]),
-        explain=lambda rows, classes: model.view.explained(model.net, store, places[rows], classes),
+        explain=lambda rows, classes: model.view.explained(
+            model.net, store, places[rows], classes, model.preprocessor
+        ),
         things=model.view.NOUNS,
         explained=model.view.EXPLAINED,
         calibration=calibrated,

@@ -12,8 +12,11 @@ from convoy.data.store import Store
 from convoy.training.network import Network
 
 CODE = {"convoy.data.pixels": "pixels"}
-REQUIREMENTS = ("numpy", "onnxruntime", "opencv-python-headless", "pillow")
 ENDING = ".png"
+
+
+def requirements(preprocessor: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG001  # the contract of all
+    return "numpy", "onnxruntime", "opencv-python-headless", "pillow"
 
 
 def contents(store: Store, rows: NDArray[np.int64]) -> list[bytes]:

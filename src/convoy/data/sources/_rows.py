@@ -75,13 +75,13 @@ def scan(root: Path, files: Files, parts: Sequence[Part], image: str, target: st
         names = listed([part.table.name for part in parts])
         raise DataError(f"{names} has no rows", where=files.place, fix="it needs a line for each picture")
     _refuse_strangers(samples, finder, parts, image)
-    notes += _spelt_alike(samples["target"])
+    notes += spelt_alike(samples["target"])
     used = {*samples["path"], *(part.table.name for part in parts)}
     ignored = sorted([*(name for name in files.names() if name not in used), *files.hidden()])
     samples["path"] = _unique(samples["path"], finder)
     if samples["problem"].isna().all():
         samples = samples.drop(columns="problem")
-    samples, classes = checked(samples, _in_order(samples["target"].dropna().unique()), data)
+    samples, classes = checked(samples, in_order(samples["target"].dropna().unique()), data)
     return Scan(samples, classes, ignored, list(dict.fromkeys(notes)))
 
 
@@ -106,20 +106,43 @@ def reader(files: Files) -> Reader:
 def _frame(
     part: Part, finder: Finder, image: str, target: str, data: DataConfig, notes: list[str]
 ) -> pd.DataFrame:
-    """Columns path, target, split, those of group and time that are asked for, origin and problem."""
+    """The columns of `described`."""
     table = part.table
+    origin = _origin(table)
+    paths, missing = _located(_objects(table.columns[image]), finder, part.folders)
+    paths = np.where(_none(paths), "#" + origin, paths)
+    return described(table, paths.tolist(), missing.tolist(), target, data, notes, part.split)
+
+
+def described(
+    table: Table,
+    paths: Sequence[str],
+    missing: Sequence[str | None],
+    target: str,
+    data: DataConfig,
+    notes: list[str],
+    split: str | None = None,
+) -> pd.DataFrame:
+    """Columns path, target, split, those of group and time that are asked for, origin and problem.
+
+    Args:
+        paths: the rows' locators.
+        missing: why a row's content is not to be had; None where it is.
+        target: name of the column with labels.
+        notes: sentences for the user are added here.
+        split: of all rows, where they do not say.
+    """
     cells = table.columns
-    origin = np.array([f"{table.name}:{line}" for line in table.lines], dtype=object)
-    paths, missing = _located(_objects(cells[image]), finder, part.folders)
-    problems = [missing]
-    found: dict[str, Any] = {"path": np.where(_none(paths), "#" + origin, paths)}
+    origin = _origin(table)
+    problems = [_objects(list(missing))]
+    found: dict[str, Any] = {"path": _objects(list(paths))}
     found["target"], wrong = _mapped(_objects(cells[target]), lambda value: _label(value, data))
     problems.append(wrong)
     if data.split_col:
         found["split"], wrong = _mapped(_objects(cells[data.split_col]), _split)
         problems.append(wrong)
     else:
-        found["split"] = np.full(len(origin), part.split, dtype=object)
+        found["split"] = np.full(len(origin), split, dtype=object)
     if data.group_col:
         found["group"], _ = _mapped(_objects(cells[data.group_col]), lambda value: (_plain(value), None))
     if data.time_col:
@@ -129,6 +152,10 @@ def _frame(
         problems.append(wrong[codes])
         notes += said
     return pd.DataFrame({**found, "origin": origin, "problem": _joined(origin, problems)}, dtype=object)
+
+
+def _origin(table: Table) -> Values:
+    return np.array([f"{table.name}:{line}" for line in table.lines], dtype=object)
 
 
 def _located(values: Values, finder: Finder, folders: tuple[str, ...]) -> tuple[Values, Values]:
@@ -225,7 +252,7 @@ def _unique(paths: pd.Series, finder: Finder) -> pd.Series:
     return marked
 
 
-def _in_order(labels: Iterable[str]) -> list[str]:
+def in_order(labels: Iterable[str]) -> list[str]:
     """Whole numbers by value, anything else by name."""
     labels = list(labels)
     if all(re.fullmatch(r"-?[0-9]{1,18}", label) for label in labels):
@@ -233,7 +260,7 @@ def _in_order(labels: Iterable[str]) -> list[str]:
     return sorted(labels)
 
 
-def _spelt_alike(targets: pd.Series) -> list[str]:
+def spelt_alike(targets: pd.Series) -> list[str]:
     """A note where labels differ in case or blanks alone."""
     spelt: dict[str, list[str]] = {}
     for label in targets.dropna().unique():

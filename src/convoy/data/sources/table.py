@@ -32,7 +32,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     assert image is not None
     assert target is not None
     files = open_place(root, _FIX)
-    name = _locator(files, data.table)
+    name = locator(files, data.table)
     table = _tables.read(files, name, _rows.columns(image, target, data))
     part = _rows.Part(table, tuple(dict.fromkeys(["", posixpath.dirname(name)])))
     return _rows.scan(root, files, [part], image, target, data)
@@ -43,7 +43,7 @@ def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contr
     return _rows.reader(open_place(root, _FIX))
 
 
-def _locator(files: Files, table: str) -> str:
+def locator(files: Files, table: str) -> str:
     """The table's locator.
 
     Raises:

@@ -36,6 +36,13 @@ class Input(Protocol):
     def value(self, content: bytes) -> bytes | str:
         """Content -> what a table holds in that column."""
 
+    def received(self, value: Any) -> bytes:
+        """What JSON or CSV holds in that column -> content.
+
+        Raises:
+            ValueError: it is something else; "not a …".
+        """
+
     def prepare(self, content: bytes | str | Path | NDArray[Any]) -> NDArray[Any]:
         """One sample."""
 

@@ -1,5 +1,6 @@
 """Pictures: decoded and brought to one size. In a bundle this file is `inputs.py`, next to `pixels.py`."""
 
+import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ class Pictures:
 
     def value(self, content: bytes) -> bytes:
         return content
+
+    def received(self, value: Any) -> bytes:
+        try:
+            if isinstance(value, str):
+                return base64.b64decode(value, validate=True)
+        except ValueError:
+            pass
+        raise ValueError("not a picture in base64")
 
     def prepare(self, content: Any) -> Image:
         if isinstance(content, Path):

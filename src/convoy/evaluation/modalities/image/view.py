@@ -62,7 +62,11 @@ def shown(store: Store, rows: NDArray[np.int64]) -> Sequence[Shown]:
 
 
 def explained(
-    network: Network, store: Store, rows: NDArray[np.int64], classes: Codes
+    network: Network,
+    store: Store,
+    rows: NDArray[np.int64],
+    classes: Codes,
+    preprocessor: Mapping[str, Any],  # noqa: ARG001  # the contract of all modalities
 ) -> list[tuple[Shown, Shown | None]]:
     """The pictures, and heat-maps of what spoke for the classes."""
     images: Images = np.take(store.images, rows, axis=0)

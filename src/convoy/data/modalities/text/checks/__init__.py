@@ -1,0 +1,1 @@
+"""Checks of texts; those of any sample are in `convoy.data.checks`."""

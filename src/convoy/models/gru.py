@@ -1,0 +1,16 @@
+"""Gated recurrent units: Cho et al., Learning phrase representations, EMNLP 2014 (arXiv 1406.1078)."""
+
+from torch import nn
+
+from convoy.config.text_models import GruConfig
+from convoy.models._spec import TextSpec
+from convoy.models._text.recurrent import Recurrent
+
+
+def build(config: GruConfig, spec: TextSpec) -> nn.Module:
+    """ids (N, L) -> (N, outputs).
+
+    Raises:
+        ConfigError: the file of word vectors cannot be read.
+    """
+    return Recurrent(nn.GRU, config, spec)

@@ -1,0 +1,69 @@
+"""What does not go together is refused before anything runs, with the reason."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from convoy.config.load import load
+from convoy.errors import ConfigError
+from tests.models.sections import SECTIONS, TEXTS
+
+BASELINES = {"image": "hog_linear", "text": "tfidf_linear"}
+RECIPES = {"image": "digits", "text": "trec"}
+
+
+def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path:
+    document = YAML(typ="safe").load((repository / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8"))
+    for section, values in changes.items():
+        document[section] = values if section == "model" else {**document[section], **values}
+    with (folder / "params.yaml").open("w", encoding="utf-8") as handle:
+        YAML(typ="safe").dump(document, handle)
+    return folder / "params.yaml"
+
+
+@pytest.mark.parametrize("modality", RECIPES)
+@pytest.mark.parametrize("model", [*SECTIONS, *TEXTS])
+@pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
+def test_every_combination_is_taken_or_refused_with_the_reason(
+    modality: str, model: str, objective: str, repository: Path, tmp_path: Path
+) -> None:
+    section = {**SECTIONS, **TEXTS}[model]
+    loss = {} if objective == "classification" else {"loss": "mse" if objective == "regression" else "bce"}
+    path = written(repository, tmp_path, RECIPES[modality], model=section)
+    document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    document["objective"] = {"name": objective, **loss}
+    with path.open("w", encoding="utf-8") as handle:
+        YAML(typ="safe").dump(document, handle)
+    suits = (model in TEXTS) == (modality == "text")
+    if suits and objective == "classification":
+        assert load(path).model.name == model
+        return
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    if not suits:
+        assert f"name: {model} takes samples of modality" in str(refused.value)
+    if objective != "classification":
+        assert f"name: {objective} can be trained from Python" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "message"),
+    [
+        ("trec", {"augment": {"mixup": {"alpha": 0.2}}}, "mixup is for pictures"),
+        ("trec", {"augment": {"preset": "photos"}}, "preset is for pictures"),
+        ("trec", {"evaluate": {"baseline": "hog_linear"}}, "use tfidf_linear or none"),
+        ("trec", {"prepare": {"height": 28}}, "unknown key 'prepare.height'"),
+        ("trec", {"prepare": {"max_lenght": 28}}, "did you mean 'max_length'"),
+        ("trec", {"data": {"modality": "image"}}, "gives samples of modality text, and modality is image"),
+        ("digits", {"data": {"modality": "text"}}, "gives samples of modality image, and modality is text"),
+        ("digits", {"evaluate": {"baseline": "tfidf_linear"}}, "use hog_linear or none"),
+        ("digits", {"data": {"modality": "sound"}}, "'sound' is none of image, text"),
+    ],
+)
+def test_sections_of_another_modality_are_refused(
+    recipe: str, changes: dict[str, Any], message: str, repository: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(written(repository, tmp_path, recipe, **changes))
