@@ -61,6 +61,7 @@ def scheduled(
         with running.turn(root, plan) as mine:
             if not mine:
                 return _left_out(root, say)
+            _tell(name=name)  # the commit is added when it is known
             _drop_missed()
             return _run(plan, say)
     except ConvoyError as error:

@@ -3,12 +3,13 @@
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from PIL import Image
 
 from convoy import provenance
 from convoy.pipeline import abandoned, database
-from tests.project import commit, environment, git, make_project, run
+from tests.project import ROOT, commit, environment, git, make_project, run
+from tests.schedule.toyclone import commit as by_hand
 from tests.schedule.toyclone import workspace
 
 pytestmark = pytest.mark.slow
@@ -31,9 +33,14 @@ SETTINGS = {"train": {"epochs": 20}}
 
 
 @pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prefect")
+
+
+@pytest.fixture(scope="module")
+def prefect(prefect_home: Path) -> Iterator[str]:
     """The address of a Prefect server, as `convoy up` has one."""
-    home = tmp_path_factory.mktemp("prefect")
+    home = prefect_home
     database.lay_out(home)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,9 +85,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 class Desk:
     """A person's project and the server."""
 
-    def __init__(self, project: Path, url: str) -> None:
+    def __init__(self, project: Path, url: str, **more: str) -> None:
         self.project = project
-        self.variables = {"PREFECT_API_URL": url, "PREFECT_HOME": str(project / ".prefect")}
+        self.variables = {"PREFECT_API_URL": url, "PREFECT_HOME": str(project / ".prefect"), **more}
 
     def convoy(self, *arguments: str) -> str:
         environ = {**environment(self.project), **self.variables}
@@ -112,8 +119,8 @@ class Desk:
         return self.run(name, number)
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "convoy"]
+    def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "convoy", *options]
         with started(command, self.project, {**self.variables, "PREFECT_WORKER_QUERY_SECONDS": "1"}) as it:
             yield it
 
@@ -246,3 +253,28 @@ def trains(pid: int) -> bool:
             journals = Path(process.cwd()).glob(".convoy/runs/*/journal.jsonl")
             return any('"metrics"' in journal.read_text() for journal in journals)
     return False
+
+
+def test_ticks_that_no_worker_was_there_for_are_done_by_one_run(
+    prefect: str, prefect_home: Path, clone: Path
+) -> None:
+    shutil.copy(ROOT / "flows/scheduled.py", clone / "flows/scheduled.py")
+    graph = clone / "dvc.yaml"
+    graph.write_text(graph.read_text().rstrip() + "\n    always_changed: true\n")
+    by_hand(clone, "the flow, and something to do for every run")
+    desk = Desk(clone, prefect, PYTHONPATH=str(ROOT / "src"))
+    desk.convoy("schedule", "add", "0 0 29 2 *", "--name", "missed", "--timezone", "UTC")
+    ticks = [desk.start("missed") for _ in range(4)]
+    with closing(sqlite3.connect(prefect_home / "prefect.db", timeout=60)) as server, server:
+        changed = server.execute(  # as the scheduler makes them; the last one is a person's
+            "UPDATE flow_run SET auto_scheduled = 1 WHERE id IN (?, ?, ?)", ticks[:3]
+        )
+        assert changed.rowcount == 3
+    with desk.worker("--limit", "1"):
+        ends = [desk.ended("missed", tick) for tick in ticks]
+    states = sorted(end["state"] for end in ends[:3])
+    assert states == ["Cancelled", "Cancelled", "Completed"], ends
+    assert [end["said"] for end in ends if end["state"] == "Cancelled"] == [
+        "missed, as no worker was there; a later run did it"
+    ] * 2
+    assert ends[3]["state"] == "Completed"
