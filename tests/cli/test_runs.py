@@ -1,11 +1,14 @@
 """`convoy runs`, `convoy compare`, `convoy track sync`."""
 
 import json
+import shutil
 
 import pytest
 
 from convoy import layout
+from convoy.cli import stage
 from convoy.errors import ConfigError, ResourceError
+from convoy.training.journal import Journal
 from tests.registry import fixtures
 from tests.registry.fixtures import Command, Project
 
@@ -155,3 +158,31 @@ def test_syncing_without_a_server_is_a_resource_error(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert isinstance(convoy("track", "sync").error, ResourceError)
+
+
+def test_an_evaluation_that_finds_no_server_is_put_aside_and_sent_later(
+    project: Project, convoy: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = project.root / ".convoy" / "runs" / "key-of-good" / "unsent"
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        stage._mirror_evaluation(project.root, project.config)
+    assert "cannot be reached" in capsys.readouterr().err
+    assert (kept / layout.EVALUATE / "metrics.json").is_file()
+    convoy("track", "sync")
+    assert not kept.exists()
+    (row,) = json.loads(convoy("runs", "--json").out)
+    assert row["metrics"]["test_accuracy"] == 1.0
+
+
+def test_trainings_that_wait_are_sent_where_nothing_else_was_trained(
+    project: Project, convoy: Command
+) -> None:
+    journal = Journal(project.root / ".convoy" / "runs" / "k9" / "journal.jsonl")
+    journal.append("start", key="k9", name="killed early", params={}, datasets=[])
+    shutil.rmtree(project.root / layout.TRAIN)
+    told = json.loads(convoy("track", "sync", "--json").out)
+    assert told["run_id"] is None
+    (row,) = json.loads(convoy("runs", "--json").out)
+    assert (row["id"], row["name"], row["status"]) == (told["earlier"][0], "killed early", "KILLED")
+    assert convoy("track", "sync", "--all").out.startswith("earlier trainings that MLflow has now")

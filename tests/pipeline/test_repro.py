@@ -42,6 +42,14 @@ stages:
       python -c "import pathlib, time; pathlib.Path('begun').touch();
       [time.sleep(0.05) for _ in iter(pathlib.Path('go').exists, True)]; pathlib.Path('g.txt').touch()"
     outs: [g.txt]
+  full:
+    cmd: >-
+      python -c "print('error 5: the disk is full'); print('  where: artifacts/x');
+      print('  fix:   free some space'); raise SystemExit(5)"
+    outs: [h.txt]
+  writes:
+    cmd: python -c "raise OSError(28, 'No space left on device')"
+    outs: [i.txt]
   hangs:
     cmd: python -c "import os, time; open('hangs.pid', 'w').write(str(os.getpid())); time.sleep(600)"
     outs: [e.txt]
@@ -78,6 +86,14 @@ def test_a_stage_runs_once_and_is_skipped_then(project: Path) -> None:
 
 def test_the_stages_own_exit_code_and_message_arrive(project: Path) -> None:
     assert run(project, "refuses")[0] == Outcome(ran=True, code=3, message="error 3: bad data")
+
+
+def test_what_found_no_room_for_a_file_is_read_off_the_output(project: Path) -> None:
+    block = "error 5: the disk is full\n  where: artifacts/x\n  fix:   free some space"
+    assert run(project, "full")[0] == Outcome(ran=True, code=5, message=block)
+    outcome = run(project, "writes")[0]
+    assert outcome.code == 5
+    assert outcome.message.startswith("error 5: the disk is full")
 
 
 def test_a_stage_that_is_killed_has_no_code(project: Path) -> None:

@@ -89,6 +89,27 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken_aloud(
     assert f"going on from previous.ckpt: epoch {(step - 1) // STEPS + 1}, after step {step - 1}" in told
 
 
+@pytest.mark.parametrize("spoil", ["cut", "zeros", "gone"])
+def test_a_journal_that_was_lost_is_made_whole_from_the_checkpoint(
+    run: Run,  # noqa: F811
+    interrupt: Interrupt,
+    tmp_path: Path,
+    spoil: str,
+) -> None:
+    whole = sha256_tree(run("whole", checkpoint_minutes=0.0) / "out")
+    interrupt("killed", 2 * STEPS + 1)
+    [journal] = (tmp_path / "killed" / "state" / "runs").glob("*/journal.jsonl")
+    content = journal.read_bytes()
+    cut = content.index(b"\n") + 20  # amid the first epoch
+    if spoil == "gone":
+        journal.unlink()
+    else:
+        journal.write_bytes(content[:cut] + (b"\0" * 500 if spoil == "zeros" else b""))
+    assert sha256_tree(run("killed", checkpoint_minutes=0.0) / "out") == whole
+    steps = [event["step"] for event in read(journal) if event["event"] == "metrics"]
+    assert steps == list(range(4))
+
+
 def test_when_all_are_damaged_training_begins_anew_aloud(
     run: Run,  # noqa: F811
     interrupt: Interrupt,
