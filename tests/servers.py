@@ -117,8 +117,11 @@ def postgres(folder: Path, programs: Path, password: str) -> Iterator[str]:
         "--encoding=UTF8",
         "--no-sync",
     ]
-    subprocess.run([*as_user, str(programs / "initdb"), "-D", str(data), *options], cwd=folder, check=True,
-                   capture_output=True)  # fmt: skip
+    made = subprocess.run(
+        [*as_user, str(programs / "initdb"), "-D", str(data), *options],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout + made.stderr
     secret.unlink()
     command = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
                "-k", str(folder), "-c", "fsync=off"]  # fmt: skip

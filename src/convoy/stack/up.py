@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from convoy.environment import state_dir
 from convoy.owners import Owner
+from convoy.pipeline.reconcile import reconcile
 from convoy.stack import standing
 from convoy.stack.services import mlflow_address, prefect_address, services
 from convoy.stack.settings import Settings, check
@@ -56,6 +57,7 @@ def stand(
     """
     check(settings, given, serve=serve)
     end_leftovers(settings.root, say)
+    reconcile(settings.root, say=say)
     me = Owner.of()
     supervisor = Supervisor(
         services(settings, given, serve=serve), settings.root, state_dir(settings.root) / "logs", say

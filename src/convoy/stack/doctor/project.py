@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convoy.pipeline import lease
+from convoy.pipeline.reconcile import reconcile
 from convoy.stack import standing
 from convoy.stack.doctor.finding import Finding
 
@@ -83,20 +84,6 @@ def _state(root: Path) -> Iterator[Finding]:
             f"{name} (process {process.pid}) was left by a killed stack",
             "`convoy up` ends it",
         )
-    for holder in lease.clear(root, act=False):
-        yield Finding("state", "note", f"a crash left the note of {holder}", "the next run clears it")
-    rwlock = root / ".dvc" / "tmp" / "rwlock"
-    if rwlock.exists() and not _whole(rwlock):
-        yield Finding(
-            "state", "broken", "DVC's list of locks is cut off; every DVC command fails", f"remove {rwlock}"
-        )
-
-
-def _whole(path: Path) -> bool:
-    import json
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        return not text.strip() or isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
+    for found in reconcile(root, act=False, deep=True):
+        fix = found.fix or "the next `convoy run` or `convoy up` puts it right"
+        yield Finding("state", "note", f"{found.kind}: {found.what}", fix)
