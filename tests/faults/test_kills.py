@@ -1,5 +1,6 @@
 """Each process of a run killed or told to end, each stage once; the next run ends in the same bytes."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -46,10 +47,25 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     return bundle(project)
 
 
+def damage(project: Path) -> None:
+    """Cut short what a power cut may cut: DVC's books, a journal's last line, Prefect's database."""
+    temporary = project / ".dvc/tmp"
+    temporary.mkdir(exist_ok=True)
+    (temporary / "rwlock").write_text('{"write": {"/art')
+    (temporary / "lock").write_text(" 4711\n")
+    for journal in (project / ".convoy/runs").glob("*/journal.jsonl"):
+        with journal.open("a") as handle:
+            handle.write('{"event": "metri')
+    database = project / ".prefect/prefect.db"
+    if database.is_file():
+        database.write_bytes(database.read_bytes()[: database.stat().st_size // 2])
+
+
 def test_each_process_of_the_tree_killed_or_told_to_end_in_turn(undisturbed: str, tmp_path: Path) -> None:
-    """Each start takes up what the one before it left; the last one has nothing more in its way."""
+    """Each start takes up what the one before it left, which is damaged besides."""
     project = small_project(tmp_path / "project")
     for victim, number, stage, causes in TREE:
+        damage(project)
         with started(project, "convoy", "run") as process:
             hit(project, victim, number, f"convoy stage {stage}")
             process.wait(SECONDS)
@@ -57,8 +73,12 @@ def test_each_process_of_the_tree_killed_or_told_to_end_in_turn(undisturbed: str
         found = explained(project)
         assert found["cause"] in causes, (victim, number, stage, found, log(project)[-3000:])
         assert (process.returncode == 0) == ("done" in causes)
+    assert log(project).count("DVC's list of locked files, which was damaged") == len(TREE)
+    assert log(project).count("Prefect's database is damaged") == len(TREE) - 1  # there was none at first
+    damage(project)
     done = run(project, "convoy", "run", timeout=SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "half a line behind the end" in done.stderr
     assert bundle(project) == undisturbed
     assert mlflow_runs(project) == ["FINISHED"]
     nothing_is_left(project)
@@ -77,5 +97,28 @@ def test_each_stage_killed_once(undisturbed: str, tmp_path: Path) -> None:
     assert bundle(project) == undisturbed
     done = run(project, "convoy", "run", timeout=SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert mlflow_runs(project) == ["FINISHED"]
+    nothing_is_left(project)
+
+
+@pytest.mark.skipif(
+    shutil.which("faketime") is None, reason="faketime is not installed (apt-get install faketime)"
+)
+def test_a_clock_that_is_two_days_off_one_way_and_then_the_other(undisturbed: str, tmp_path: Path) -> None:
+    """A run of two days ago is killed, one of the day after tomorrow finishes, today's has nothing to do."""
+    project = small_project(tmp_path / "project")
+    off = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    with started(project, "faketime", "-f", "-2d", "convoy", "run", **off) as process:
+        hit(project, FLOW, KILL, "convoy stage train")
+        assert process.wait(SECONDS) != 0
+        assert quiet(project)
+    assert explained(project)["cause"] == "killed"
+    with started(project, "faketime", "-f", "+2d", "convoy", "run", **off) as process:
+        assert process.wait(SECONDS) == 0, log(project)[-3000:]
+    today = run(project, "convoy", "run", timeout=SECONDS)
+    assert today.returncode == 0, today.stderr
+    assert "registered before" in today.stdout
+    assert today.stderr == ""
+    assert bundle(project) == undisturbed
     assert mlflow_runs(project) == ["FINISHED"]
     nothing_is_left(project)

@@ -108,6 +108,16 @@ def test_a_training_that_ended_is_left_as_it_ended(project: Project, journal: Jo
     assert journal.events()[-1]["status"] == "FINISHED"
 
 
+def test_half_a_line_behind_the_end_of_a_journal_is_removed(project: Project, journal: Journal) -> None:
+    journal.keep([*journal.events(), {"t": 1.0, "event": "end", "status": "FINISHED", "reason": ""}])
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole + b'{"event": "metr')
+    assert kinds(reconcile(project.root, act=False)) == ["journal"]
+    assert kinds(reconcile(project.root)) == ["journal"]
+    assert journal.path.read_bytes() == whole
+    assert reconcile(project.root) == []
+
+
 @pytest.mark.parametrize(
     ("owner", "ends"),
     [

@@ -36,7 +36,7 @@ class Finding:
     """One thing that was left.
 
     Attributes:
-        kind: lease, dvc lock, server, database, training, flow run.
+        kind: lease, dvc lock, server, database, journal, training, flow run.
         what: it is.
         done: what became of it; empty where it was only looked at.
         fix: what a person should do; empty where that is nothing.
@@ -110,9 +110,17 @@ def _trainings(root: Path, act: bool) -> Iterator[Finding]:
     paths = outbox.journals(root)
     for path in [path for path in paths if _last(path).get("event") != "end"]:
         with _nobodys(path) as dead:
-            first = next(journal.read(path), {}) if dead else {}
-            if first.get("event") == "start" and (not act or journal.Journal(path).close_abandoned()):
-                what = f"training {first['name']}, whose process is gone"
+            events = list(journal.read(path)) if dead else []
+            if not events or events[0]["event"] != "start":
+                continue  # alive; or the next training of the same begins it anew
+            name = events[0]["name"]
+            if events[-1]["event"] == "end":
+                if act:
+                    journal.Journal(path).keep(events)
+                what = f"half a line behind the end of training {name}'s journal"
+                yield Finding("journal", what, "removed" if act else "")
+            elif not act or journal.Journal(path).close_abandoned():
+                what = f"training {name}, whose process is gone"
                 yield Finding("training", what, "KILLED" if act else "")
     uri = tracking_uri(root)
     silent = [path for path in paths if _last(path).get("reason") == journal.GONE]
