@@ -31,7 +31,7 @@ def encoded(pixels: np.ndarray) -> bytes:
 
 def keep(root: Path, numbers: list[int], model: Reference = MODEL, limit: int = 1000) -> None:
     keeper = Keeper(root, limit, seconds=60.0)
-    looks = [keeper.look(encoded(picture(n)), picture(n)) for n in numbers]
+    looks = [keeper.look("image", encoded(picture(n)), picture(n)) for n in numbers]
     keeper.put(model, looks, CLASSES, np.tile([0.25, 0.75], (len(numbers), 1)))
     keeper.close()
 
@@ -86,7 +86,7 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
 
     def work(first: int) -> None:
         for n in range(first, first + 25):
-            look = {**keeper.look(picture(n % 256), picture(n % 256)), "id": f"{n:032x}"}
+            look = {**keeper.look("image", picture(n % 256), picture(n % 256)), "id": f"{n:032x}"}
             keeper.put(MODEL, [look], CLASSES, np.array([[0.5, 0.5]]))
 
     threads = [threading.Thread(target=work, args=(first,)) for first in range(0, 200, 25)]

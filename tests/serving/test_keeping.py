@@ -22,8 +22,8 @@ class Notes:
     answers: list[tuple[str, bytes, str, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def look(self, content: Any, image: np.ndarray, /) -> Any:
-        assert image.dtype == np.uint8
+    def look(self, modality: str, content: Any, image: np.ndarray, /) -> Any:
+        assert (modality, image.dtype) == ("image", np.uint8)
         return content
 
     def put(
