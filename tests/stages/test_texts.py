@@ -1,6 +1,7 @@
 """Texts through all stages, as pictures go: the same functions, other parts."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -129,8 +130,9 @@ def _answers_without_the_project(bundle: Path, raw: Path) -> None:
     assert text in raw.read_text(encoding="utf-8")
     file = bundle.parent / "text.txt"
     file.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-I", str(bundle / "code" / "predictor.py"), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bundle.parent)
+    command = [sys.executable, str(bundle / "code" / "predictor.py"), str(file)]
+    bare = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bundle.parent, env=bare)
     answer = json.loads(done.stdout)["probabilities"]
     assert list(answer.values()) == pytest.approx(samples[0]["probabilities"], abs=1e-4)
     predictor = Predictor(bundle)

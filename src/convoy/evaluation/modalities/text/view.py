@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 
 from convoy.data import ragged
 from convoy.data.loader import batch_key
@@ -135,13 +136,13 @@ def draw_mistakes(
 
 
 def tfidf_linear(training: Store, chosen: NDArray[np.int64], test: Store) -> Codes:
-    """Answers of a logistic regression on TF-IDF of tokens and of pairs of them."""
+    """Answers of logistic regressions, one a class, on TF-IDF of tokens and of pairs of them."""
     target = training.target[chosen]
     if len(np.unique(target)) == 1:
         return np.full(len(test), target[0])
     weights = TfidfVectorizer(analyzer=_ones_and_pairs, sublinear_tf=True)
     features = weights.fit_transform(_ids(training, chosen))
-    model = LogisticRegression(C=10.0, max_iter=1000).fit(features, target)
+    model = OneVsRestClassifier(LogisticRegression(C=10.0, solver="liblinear")).fit(features, target)
     answers: Codes = model.predict(weights.transform(_ids(test, np.arange(len(test))))).astype(np.int64)
     return answers
 
@@ -155,8 +156,8 @@ def _ids(store: Store, rows: NDArray[np.int64]) -> list[list[int]]:
     return [part.tolist() for part in np.split(values, bounds[1:-1])]
 
 
-def _ones_and_pairs(ids: list[int]) -> list[Any]:
-    return [*ids, *pairwise(ids)]
+def _ones_and_pairs(ids: list[int]) -> list[str]:
+    return [*map(str, ids), *(f"{one} {following}" for one, following in pairwise(ids))]
 
 
 def _log_odds(logits: NDArray[np.float32], label: int) -> NDArray[np.float64]:
