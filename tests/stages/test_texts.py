@@ -97,7 +97,9 @@ def test_copies_on_disk_are_augmented_texts_of_the_same_samples(root: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(
+    "name", [name if name == "textcnn" else pytest.param(name, marks=pytest.mark.slow) for name in TEXTS]
+)
 def test_a_model_of_texts_goes_through_all_stages(root: Path, name: str) -> None:
     augment(
         root / "prepare",

@@ -1,6 +1,7 @@
 """A network as ONNX bytes that depend on nothing but the network."""
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ OUTPUT = "logits"
 
 # Exporting tells, for every op of torchvision, that torchvision is not installed; nothing here needs it.
 _CHATTY = "torch.onnx._internal.exporter._registration"
+# Of recurrent layers, which keep their weights in a list beside: the exporter traces them all the same.
+_HARMLESS = (r"The tensor attributes .*_flat_weights", "_check_is_size will be removed")
 
 
 def export(network: Network, shape: Sequence[int]) -> bytes:
@@ -77,6 +80,9 @@ def _quiet() -> Iterator[None]:
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            for message in _HARMLESS:
+                warnings.filterwarnings("ignore", message)
+            yield
     finally:
         logger.setLevel(before)
