@@ -77,7 +77,7 @@ def workspace(root: Path) -> dict[str, tuple[str, int]]:
     own = [
         path
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.relative_to(root).parts[0] not in (".git", ".convoy", ".prefect")
+        if path.is_file() and "__pycache__" not in path.parts and path.relative_to(root).parts[0] not in (".git", ".convoy", ".prefect")
         and not path.is_relative_to(root / ".dvc" / "cache")
         and not path.is_relative_to(root / ".dvc" / "tmp")
     ]  # fmt: skip
