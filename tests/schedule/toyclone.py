@@ -74,13 +74,15 @@ def head(root: Path, ref: str = "HEAD") -> str:
 
 def workspace(root: Path) -> dict[str, tuple[str, int]]:
     """Every file of the person's: path -> (digest, time of change); and what git has checked out."""
+    elsewhere = {".git", ".convoy", ".prefect"}  # and Python's and DVC's own caches
     own = [
         path
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.relative_to(root).parts[0] not in (".git", ".convoy", ".prefect")
-        and not path.is_relative_to(root / ".dvc" / "cache")
-        and not path.is_relative_to(root / ".dvc" / "tmp")
-    ]  # fmt: skip
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and path.relative_to(root).parts[0] not in elsewhere
+        and path.relative_to(root).parts[:2] not in ((".dvc", "cache"), (".dvc", "tmp"))
+    ]
     index = root / ".git" / "index"
     found = {
         path.relative_to(root).as_posix(): (
