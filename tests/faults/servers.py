@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import psutil
 
 from convoy.training.journal import Event, Journal
 
-SECONDS = 180.0  # what may take long on a busy machine
+SECONDS = 600.0  # what may take long on a busy machine
 
 
 def free_port() -> int:
@@ -35,6 +35,36 @@ def wait_until(true: Callable[[], Any], what: str, seconds: float = SECONDS) -> 
             return found
         time.sleep(0.1)
     raise AssertionError(f"{what} did not happen in {seconds:g} s")
+
+
+def at_once(script: str, count: int, root: Path, environment: Mapping[str, str]) -> list[tuple[int, str]]:
+    """Exit codes and errors of processes that begin together.
+
+    Args:
+        script: Python; says "ready", then reads a line. Its arguments are `root` and its number.
+    """
+    command = [sys.executable, "-c", script, str(root)]
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen(
+            [*command, str(n)], cwd=root, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+        for n in range(count)
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=SECONDS)[1] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+    return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
 
 
 class MlflowServer:

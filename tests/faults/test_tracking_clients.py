@@ -2,8 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +13,7 @@ from convoy.registry import runs, tracking
 from convoy.registry.client import connect, database_file
 from convoy.training.journal import Journal
 from tests.faults.conftest import filled
-from tests.faults.servers import SECONDS, Writer, mirrors_of, wait_until
+from tests.faults.servers import Writer, at_once, mirrors_of, wait_until
 from tests.registry import fixtures
 from tests.registry.fixtures import Project
 
@@ -45,39 +43,14 @@ client.set_terminated(run_id, "FINISHED")
 """
 
 
-def _all_at_once(root: Path, script: str, count: int) -> list[tuple[int, str]]:
-    """Exit codes and errors of processes that wait for each other before they begin."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith("PYTEST_")}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(root), str(number)],
-            cwd=root,
-            env=clean,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(count)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n", process.communicate()[1]
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    ended = [process.communicate(timeout=SECONDS)[1] for process in started]
-    return [(process.returncode, said) for process, said in zip(started, ended, strict=True)]
-
-
 def test_sixteen_first_clients_of_an_empty_store_all_succeed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     root = tmp_path / "project"
     (root / ".convoy").mkdir(parents=True)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", environment.default_tracking_uri(root))
-    for code, said in _all_at_once(root, _CLIENT, CLIENTS):
+    clean = {n: v for n, v in os.environ.items() if not n.startswith("PYTEST_")}
+    for code, said in at_once(_CLIENT, CLIENTS, root, clean):
         assert code == 0, said
     client = connect(root)
     experiment = runs.experiment_id(client, root, "toy")
