@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -92,43 +93,37 @@ def postgres_programs() -> Path | None:
 
 
 @contextmanager
-def postgres(folder: Path, programs: Path, password: str) -> Iterator[str]:
+def postgres(log: Path, programs: Path, password: str) -> Iterator[str]:
     """A PostgreSQL on loopback whose user `convoy` needs a password; `HOST:PORT`.
 
-    It refuses to run as root, so root lends it to the user `postgres`.
+    It refuses to run as root, so root lends it to the user `postgres`, in a folder of its own: pytest closes
+    its folders to other users, again at the start of every session.
     """
     port = free_port()
-    folder.mkdir(parents=True)
-    secret = folder / "password"
-    secret.write_text(password)
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        shutil.chown(secret, "postgres")
-        for parent in folder.parents:  # pytest's folders are the user's alone
-            if "pytest-" in str(parent):
-                parent.chmod(parent.stat().st_mode | 0o011)
-        as_user = ["runuser", "-u", "postgres", "--"]
-    data = folder / "data"
-    options = [
-        "--auth=scram-sha-256",
-        "--username=convoy",
-        f"--pwfile={secret}",
-        "--encoding=UTF8",
-        "--no-sync",
-    ]
-    made = subprocess.run(
-        [*as_user, str(programs / "initdb"), "-D", str(data), *options],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert made.returncode == 0, made.stdout + made.stderr
-    secret.unlink()
-    command = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
-               "-k", str(folder), "-c", "fsync=off"]  # fmt: skip
-    log = folder.parent / f"{folder.name}.log"
-    with process(command, log, {}) as child:
+    with tempfile.TemporaryDirectory(prefix="convoy-postgres-") as name:
+        folder = Path(name)
+        secret, data = folder / "password", folder / "data"
+        secret.write_text(password)
+        as_user: list[str] = []
+        if os.geteuid() == 0:
+            as_user = ["runuser", "-u", "postgres", "--"]
+            shutil.chown(folder, "postgres")
+            shutil.chown(secret, "postgres")
+        made = subprocess.run(
+            [*as_user, str(programs / "initdb"), "-D", str(data), "--auth=scram-sha-256", "--username=convoy",
+             f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert made.returncode == 0, made.stdout + made.stderr
+        secret.unlink()
+        command = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
+                   "-k", str(folder), "-c", "fsync=off"]  # fmt: skip
         ready = [str(programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-q"]
-        until(lambda: child.poll() is not None or not subprocess.run(ready, check=False).returncode,
-              what="PostgreSQL")  # fmt: skip
-        assert child.poll() is None, log.read_text()
-        yield f"127.0.0.1:{port}"
+        with process(command, log, {}) as child:
+            until(lambda: child.poll() is not None or _well(ready), what="PostgreSQL")
+            assert child.poll() is None, log.read_text()
+            yield f"127.0.0.1:{port}"
+
+
+def _well(command: list[str]) -> bool:
+    return subprocess.run(command, check=False).returncode == 0

@@ -51,7 +51,7 @@ def test_a_server_that_is_away_is_a_resource_error_without_its_password() -> Non
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert programs is not None
-    with servers.postgres(tmp_path_factory.mktemp("pg") / "server", programs, PASSWORD) as address:
+    with servers.postgres(tmp_path_factory.mktemp("pg") / "log", programs, PASSWORD) as address:
         yield address
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests import servers
 from tests.project import commit, environment, git, make_project, run
-from tests.stack.standing_stack import Up, ask, run_convoy, up
+from tests.stack.standing_stack import CONVOY, Up, ask, run_convoy, up
 
 programs = servers.postgres_programs()
 pytestmark = [
@@ -67,7 +67,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     moto = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     project = make_project(place / "first")
     with (
-        servers.postgres(place / "postgres", programs, CANARIES["PGPASSWORD"]) as database,
+        servers.postgres(place / "postgres.log", programs, CANARIES["PGPASSWORD"]) as database,
         servers.process(moto, place / "moto.log", {}),
     ):
         servers.until(lambda: servers.answers(f"http://127.0.0.1:{port}/moto-api/"), what="S3")
@@ -92,11 +92,13 @@ def test_a_run_goes_through_it_and_its_data_are_pushed(team: Team) -> None:
     variables = {**team.stack.variables}
     for name in ("PGPASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_AUTH_ADMIN_PASSWORD"):
         del variables[name]  # a member has no use for them
-    with subprocess.Popen(
-        [sys.executable, "-c", "from convoy.cli import main; main()", "run"], cwd=team.stack.root,
-        env={**environment(team.stack.root), **variables}, stdin=subprocess.DEVNULL,
-        stdout=(team.place / "run.log").open("wb"), stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
+    with (
+        (team.place / "run.log").open("wb") as log,
+        subprocess.Popen(
+            [*CONVOY, "run"], cwd=team.stack.root, env={**environment(team.stack.root), **variables},
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        ) as process,
+    ):  # fmt: skip
         while process.poll() is None:
             team.seen += _command_lines()
             try:
@@ -104,7 +106,7 @@ def test_a_run_goes_through_it_and_its_data_are_pushed(team: Team) -> None:
             except subprocess.TimeoutExpired:
                 continue
     text = (team.place / "run.log").read_text()
-    assert process.returncode == 0, text
+    assert process.returncode == 0, text + (team.place / "postgres.log").read_text()
     assert team.stack.found.mlflow in text
     pushed = _run(team, team.stack.root, "dvc", "push")
     assert pushed.returncode == 0, pushed.stderr

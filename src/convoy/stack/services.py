@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from convoy import environment
@@ -181,15 +180,6 @@ def clients(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
     if PREFECT_AUTH in given:
         found["PREFECT_API_AUTH_STRING"] = given[PREFECT_AUTH]
     return found
-
-
-def serving_lacks() -> list[str]:
-    """Packages that `convoy serve` needs and that are not installed."""
-    return [
-        name
-        for name in ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
-        if find_spec(name) is None
-    ]
 
 
 def _environment(
