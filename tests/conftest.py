@@ -18,6 +18,21 @@ for _name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
     os.environ.pop(_name, None)
 
 ROOT = Path(__file__).resolve().parent.parent
+_SERVERS = (
+    "tests/faults/",
+    "tests/schedule/",
+    "tests/stack/",
+    "tests/monitor/",
+    "tests/notify/",
+    "tests/registry/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests of what surrounds the stages: they start servers, kill them, and want a quiet machine."""
+    for item in items:
+        if item.nodeid.startswith(_SERVERS) and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.servers)
 
 
 @pytest.fixture(scope="session")
