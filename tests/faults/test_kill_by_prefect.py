@@ -30,9 +30,9 @@ pytestmark = pytest.mark.slow
 LONG = {"epochs": 100_000, "schedule": {"name": "fixed"}, "early_stopping": None, "checkpoint_minutes": 0.0}
 DEPLOYMENT = """
 pull:
-  - prefect.deployments.steps.set_working_directory: {directory: "{{ $PWD }}"}
+  - prefect.deployments.steps.set_working_directory: {{directory: "{project}"}}
 deployments:
-  - {name: cancelled, entrypoint: "flows/pipeline.py:pipeline", work_pool: {name: convoy}}
+  - {{name: cancelled, entrypoint: "flows/pipeline.py:pipeline", work_pool: {{name: convoy}}}}
 """
 
 
@@ -93,7 +93,7 @@ def test_cancelling_in_prefect_ends_the_tree_behind_a_checkpoint_and_kills_the_m
     server = ("prefect", "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(port))
     with started(project, *server, **own):
         ready(url, project)
-        (project / "deploy.yaml").write_text(DEPLOYMENT, encoding="utf-8")
+        (project / "deploy.yaml").write_text(DEPLOYMENT.format(project=project), encoding="utf-8")
         deploy = ("deploy", "--prefect-file", "deploy.yaml", "--all")
         for command in (("work-pool", "create", "convoy", "--type", "process"), deploy):
             with started(project, "prefect", "--no-prompt", *command, alone=False, **own) as process:

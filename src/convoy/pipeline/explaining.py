@@ -183,7 +183,7 @@ def _said(stages: Mapping[str, journal.Event], *, running: bool) -> dict[str, st
         elif history.ending(event).ok:
             said[name] = "done" if event.get("ran") else "up to date"
         else:
-            said[name] = "failed"
+            said[name] = "ended" if history.ending(event).signal else "failed"
     return said
 
 
@@ -200,11 +200,17 @@ def _training(root: Path, begun: float, ended: float | None) -> Training | None:
         return None
     events = found[1]
     last = events[-1]
-    status = f"{last['status']} {last['reason']}".strip() if last["event"] == "end" else "RUNNING"
+    status = f"{last['status']} {_reason(last)}".strip() if last["event"] == "end" else "RUNNING"
     epochs = sum(1 for event in events if event["event"] == "metrics")
     return Training(
         events[0]["key"], events[0]["name"], epochs, events[0].get("params", {}).get("epochs"), status
     )
+
+
+def _reason(end: journal.Event) -> str:
+    """Of a training's end; a signal's exit code by the signal's name."""
+    code = str(end["reason"])
+    return causes.SIGNALS.get(int(code) - 128, code) if code.isdecimal() else code
 
 
 def _beside(root: Path) -> tuple[str, ...]:
