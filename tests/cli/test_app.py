@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from convoy.pipeline.repro import FAILURE
+
 HEAVY = ("torch", "mlflow", "pandas", "numpy", "pydantic", "prefect", "dvc", "sklearn", "onnxruntime")
 
 
@@ -78,11 +80,14 @@ def test_show_fills_in_the_defaults(project: Path) -> None:
     assert shown["train"]["early_stopping"]["min_delta"] == 0.0
 
 
-def test_a_stage_without_its_inputs_says_what_is_missing(project: Path) -> None:
+def test_a_stage_without_its_inputs_says_what_is_missing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FAILURE, str(project / "failure.json"))
     done = convoy(project, "stage", "train")
     assert done.returncode == 3
     assert "artifacts/prepare/preprocessor.json" in done.stderr
-    record = json.loads((project / ".convoy/failures/train.json").read_text())
+    record = json.loads((project / "failure.json").read_text())
     assert record["code"] == 3
 
 

@@ -51,7 +51,7 @@ def stands(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[Stand
     )  # fmt: skip
     monkeypatch.setattr(recorded, "read_json", summary.read_json)
     monkeypatch.setattr(server, "temporary_server", no_server)
-    monkeypatch.setattr(abandoned, "mark", lambda _url: [])
+    monkeypatch.setattr(abandoned, "mark", lambda _url, **_: [])
     monkeypatch.setattr(preflight, "preflight", lambda _config: None)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     return lambda found: monkeypatch.setattr(fresh, "standing", lambda _root: found)

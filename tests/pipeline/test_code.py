@@ -10,8 +10,10 @@ from convoy.proof import pins
 from convoy.provenance import read_yaml
 
 PARAMS: dict[str, Any] = {
-    "data": {"source": "image_folder"}, "model": {"name": "cnn"}, "objective": {"name": "classification"},
-}  # fmt: skip
+    "data": {"source": "image_folder", "modality": "image"},
+    "model": {"name": "cnn"},
+    "objective": {"name": "classification"},
+}
 
 
 @pytest.fixture

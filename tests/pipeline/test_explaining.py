@@ -44,7 +44,7 @@ ENDINGS = [
     (error(GateRefused("worse than the champion by 0.1")), "refused", False),
     (error(OSError(28, "No space left on device", "artifacts/x")), "disk full", False),
     (error(ResourceError("no GPU that torch can use")), "lacking", False),
-    (error(client._unreachable("http://127.0.0.1:9", OSError("refused"))), "server away", True),
+    (error(client.unreachable("http://127.0.0.1:9", OSError("refused"))), "server away", True),
     (error(ResourceError("no answer: timed out", where="https://example.org")), "server away", True),
     (error(ResourceError("rank 1 of 2 was killed (SIGKILL)")), "helper killed", True),
     (
