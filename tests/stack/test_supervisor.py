@@ -26,15 +26,17 @@ with open(sys.argv[1] + ".part", "w") as file:
 os.replace(sys.argv[1] + ".part", sys.argv[1])
 time.sleep(600)
 """
+# The same, but it ends its child when it is told to end, as MLflow's server does.
+POLITE = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: (child.kill(), sys.exit()))\n" + SERVER
 # A whole supervisor in a process of its own.
 WHOLE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.stack.test_supervisor import service
+from tests.stack.test_supervisor import POLITE, service
 from convoy.stack.supervisor import Supervisor
 folder = Path(sys.argv[1])
-kept = Supervisor([service(folder, "one"), service(folder, "two")], folder, folder, print)
+kept = Supervisor([service(folder, name, POLITE) for name in ("one", "two")], folder, folder, print)
 kept.start()
 print(*(child.process.pid for child in kept.children), flush=True)
 kept.run(lambda: None)
@@ -171,6 +173,7 @@ def test_a_supervisor_that_is_killed_leaves_nothing_running(tmp_path: Path, repo
         pids = [int(word) for word in process.stdout.readline().split()]
         process.kill()
     assert len(pids) == 2
+    pids += [int((tmp_path / f"{name}.ready").read_text()) for name in ("one", "two")]  # what these started
     until(lambda: all(map(gone, pids)), what="the end of the services")
 
 
