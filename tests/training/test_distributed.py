@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,19 @@ def _die(world: World) -> None:
     time.sleep(60)
 
 
-def _miss(world: World) -> None:
+def _miss(failing: Path, world: World) -> None:
+    """Rank 0 misses the other only once that is there to fail, as in a collective operation."""
     if world.rank == 0:
+        while not failing.exists():
+            time.sleep(0.01)
         raise RuntimeError("connection closed by peer")
+    failing.touch()
     raise IntegrityError("the loss is nan", where="step 3")
 
 
-def test_the_error_that_ended_a_rank_comes_before_that_it_was_missed() -> None:
+def test_the_error_that_ended_a_rank_comes_before_that_it_was_missed(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="the loss is nan"):
-        launch(_miss, DistributedConfig(processes=2), threads=1)
+        launch(partial(_miss, tmp_path / "failing"), DistributedConfig(processes=2), threads=1)
 
 
 def test_what_a_rank_raises_is_raised_and_ends_the_others() -> None:
