@@ -102,10 +102,10 @@ def test_a_killed_reproduction_leaves_nothing_after_the_next_one(finished: Path,
 
 def test_rounding_in_another_order_is_within_tolerance_and_told(finished: Path, clone: Path) -> None:
     """The registry is made to name a commit that computes the same otherwise, as another processor would."""
-    code = clone / "src/convoy/training/network.py"
+    code = clone / "src/convoy/training/entries/image.py"
     text = code.read_text(encoding="utf-8")
-    assert "pixels / 255" in text
-    code.write_text(text.replace("pixels / 255", "pixels * (1 / 255)"), encoding="utf-8")
+    assert "pixels / 255 - " in text
+    code.write_text(text.replace("pixels / 255 - ", "pixels * (1 / 255) - "), encoding="utf-8")
     commit(clone)
     other = git(clone, "rev-parse", "HEAD").strip()
     original = git(finished, "rev-list", "--max-parents=0", "HEAD").strip()
