@@ -167,7 +167,7 @@ def _flat(values: Sequence[NDArray[np.float32]], channels: int) -> tuple[ragged.
 
 
 def _contents(
-    transform: Transformer, found: Sequence[Signal], target: NDArray[np.int64]
+    transform: Transformer, found: Sequence[Signal], target: NDArray[np.integer[Any]]
 ) -> tuple[ragged.Values, ragged.Offsets]:
     """JSON of the first samples of each class; nothing of the others."""
     seen: dict[int, int] = {}
