@@ -55,9 +55,14 @@ class SeriesFile:
     notes: list[str]
 
 
-def parse(content: bytes, name: str) -> SeriesFile:
-    """Raises:
-    DataError: the file is in no known encoding, its header is wrong, or it has no class labels.
+def parse(content: bytes, name: str, *, labelled: bool = True) -> SeriesFile:
+    """The lines of a file; what a line is, is said by its ending.
+
+    Args:
+        labelled: whether its header must name classes; without, labels are not looked at.
+
+    Raises:
+        DataError: the file is in no known encoding, its header is wrong, or names no classes.
     """
     found = encodings.decode(content, name)
     notes = [found.note] if found.note else []
@@ -65,11 +70,15 @@ def parse(content: bytes, name: str) -> SeriesFile:
     if name.lower().endswith(".tsv"):
         return SeriesFile(list(_of_tsv(lines)), None, notes)
     classes = _header(lines, name)
+    if classes is None and labelled:
+        raise DataError(
+            "the header names no classes", where=name, fix="it needs a line `@classLabel true A B …`"
+        )
     return SeriesFile(list(_of_ts(lines, classes)), classes, notes)
 
 
-def _header(lines: Iterator[tuple[int, str]], name: str) -> list[str]:
-    """The classes that the header names; what follows are data."""
+def _header(lines: Iterator[tuple[int, str]], name: str) -> list[str] | None:
+    """The classes that the header names, None where it names none; what follows are data."""
     classes: list[str] | None = None
     for number, line in lines:
         words = line.split()
@@ -91,25 +100,21 @@ def _header(lines: Iterator[tuple[int, str]], name: str) -> list[str]:
             )
         if key == "classlabel" and len(words) > 2 and _TRUE.get(words[1].lower(), False):
             classes = words[2:]
-    if classes is None:
-        raise DataError(
-            "the header names no classes", where=name, fix="it needs a line `@classLabel true A B …`"
-        )
     return classes
 
 
-def _of_ts(lines: Iterator[tuple[int, str]], classes: list[str]) -> Iterator[Series]:
-    known = set(classes)
+def _of_ts(lines: Iterator[tuple[int, str]], classes: list[str] | None) -> Iterator[Series]:
+    known = set(classes or ())
     for number, line in lines:
         text = line.strip()
         if not text or text.startswith("#"):
             continue
-        *parts, label = text.split(":")
-        label = label.strip()
+        parts = text.split(":")
+        label = parts.pop().strip() if classes is not None else None
         if not parts:
             yield Series(number, None, None, f"line {number} has no label behind a colon")
             continue
-        problem = None if label in known else f"the label {label!r} is none of the header's"
+        problem = None if label is None or label in known else f"the label {label!r} is none of the header's"
         try:
             channels = [_numbers(part) for part in parts]
         except ValueError as error:
