@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("line", "check", "reason", "policy", "detail"),
     [
-        ("1,2,3:1,2:slow", "channels", "ragged", "quarantine", "Waves.ts:64: line 64: channel 2 has 2 values"),
+        ("1,2,3:1,2:slow", "channels", "ragged", "quarantine", "Waves.ts:64: line 64: channel 2 has 2 val"),
         ("1,2,3:slow", "channels", "other channels", "quarantine", "it has 1 channel; the others have 2"),
         ("1,x,3:1,2,3:slow", "unreadable", "missing", "quarantine", "line 64: 'x' is no number"),
         ("?,?:NaN,?:slow", "unreadable", "empty", "quarantine", "it holds no number"),

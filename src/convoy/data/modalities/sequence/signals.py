@@ -78,7 +78,7 @@ def _of_array(array: NDArray[Any]) -> Signal:
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
         said = f"an array of {array.dtype} {array.shape} is no sequence (T,) or (T, C)"
         raise BadSequence(said, "undecodable")
-    return Signal(array.reshape(len(array), -1).astype(np.float64))
+    return Signal((array if array.ndim == 2 else array[:, None]).astype(np.float64))
 
 
 def _of_wav(content: bytes) -> Signal:
@@ -122,7 +122,7 @@ def _of_json(text: str) -> Signal:
             if value is not None and not _is_number(value):
                 raise BadSequence(f"step {step} holds {value!r}, which is no number", "undecodable")
     values = [[np.nan if value is None else value for value in row] for row in rows]
-    return Signal(np.array(values, np.float64).reshape(len(rows), -1), None if rate is None else float(rate))
+    return Signal(_table(values), None if rate is None else float(rate))
 
 
 def _of_csv(text: str) -> Signal:
@@ -150,7 +150,11 @@ def _of_csv(text: str) -> Signal:
             found.append(numbers)
     except csv.Error as error:
         raise BadSequence(f"line {rows.line_num}: {error}", "undecodable") from None
-    return Signal(np.array(found, np.float64).reshape(len(found), -1), None, names)
+    return Signal(_table(found), None, names)
+
+
+def _table(rows: Sequence[Sequence[float | None]]) -> Values:
+    return np.array(rows, np.float64).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
 def _number(cell: str) -> float | None:
