@@ -140,5 +140,7 @@ def nothing_is_left(project: Path) -> None:
 
 
 def _column(database: Path, query: str) -> list[str]:
+    if not database.is_file():  # set aside as damaged, and no server has begun a new one
+        return []
     with closing(sqlite3.connect(database)) as connection:
         return [str(value) for (value,) in connection.execute(query)]
