@@ -94,6 +94,22 @@ def text(
     return "".join(f"# {line}\n" for line in header.splitlines()) + _spaced(out.getvalue())
 
 
+def with_modality(text: str) -> str | None:
+    """A params.yaml of the time when all samples were pictures, with the line that says so; None: it has one.
+
+    Every other byte stays.
+    """
+    try:
+        section = YAML().load(text)["data"]
+        if "modality" in section or section.fa.flow_style():
+            return None
+        line, column = section.lc.key(next(iter(section)))
+    except (YAMLError, LookupError, TypeError, AttributeError, StopIteration):
+        return None  # `convoy run` says what is wrong with it
+    lines = text.splitlines(keepends=True)
+    return "".join([*lines[:line], " " * column + "modality: image\n", *lines[line:]])
+
+
 def _spaced(text: str) -> str:
     """An empty line before each section, and none elsewhere."""
     lines = [line for line in text.splitlines() if line.strip()]
