@@ -1,4 +1,4 @@
-"""What dvc.yaml fills in from params.yaml must stand there: DVC knows no defaults, and says so in its own way."""
+"""What dvc.yaml fills in from params.yaml must stand there: DVC knows no defaults, and has its own words."""
 
 import re
 from collections.abc import Mapping
