@@ -35,7 +35,7 @@ def run(
     this machine. One run at a time has the project: another one waits, and says for whom.
     """
     from convoy.config.load import load
-    from convoy.pipeline import history, lease
+    from convoy.pipeline import history, lease, templates
     from convoy.pipeline.causes import Ending
 
     root = environment.project_root()
@@ -43,7 +43,7 @@ def run(
     environment.apply(root)
     resuming.ask(allow_inexact_resume, restart_training)
     try:
-        load(PARAMS)  # before it waits
+        templates.check(root, load(PARAMS))  # before it waits
     except ConvoyError as error:
         history.begin(root, "convoy run").end(Ending(code=error.exit_code, message=str(error)))
         raise
