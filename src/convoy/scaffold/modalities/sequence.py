@@ -41,7 +41,7 @@ class SequenceSurvey:
 
     Attributes:
         lengths: of those that were looked at.
-        channels: of most of them.
+        channels: the most that one has.
         gaps: how many of them have missing values.
         rates: distinct ones.
         unreadable: how many could not be read.
