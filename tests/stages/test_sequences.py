@@ -22,7 +22,7 @@ from convoy.config.objective import ClassificationConfig
 from convoy.config.train import TrainConfig
 from convoy.data.store import Store
 from convoy.errors import DataError
-from convoy.serving import pyfunc, sequences
+from convoy.serving import sequences
 from convoy.serving.predictor import Predictor
 from convoy.stages.augment import augment
 from convoy.stages.evaluate import evaluate
@@ -155,7 +155,7 @@ def _answers_without_the_project(bundle: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bundle.parent, env=bare)
     answer = json.loads(done.stdout)["probabilities"]
     assert list(answer.values()) == pytest.approx(expected[0], abs=1e-4)
-    predictor = pyfunc.load_predictor(bundle)
+    predictor = Predictor(bundle)
     given = predictor.input
     cells = [given.cell(sample["content"].decode()) for sample in samples]
     found = [list(each["probabilities"].values()) for each in predictor.predict(cells)]
@@ -163,9 +163,8 @@ def _answers_without_the_project(bundle: Path) -> None:
     names, contents = sequences.read([file, bundle.parent / "raw"])
     assert names[0] == str(file)
     assert len(contents) == 122
-    ours = Predictor(bundle)
-    with pytest.raises(ours.input.BAD, match=r"it has 1 channel\(s\), the model learned from 2"):
-        ours.prepare(given.received([1, 2, 3]))
+    with pytest.raises(given.BAD, match=r"it has 1 channel\(s\), the model learned from 2"):
+        predictor.prepare(given.received([1, 2, 3]))
     with pytest.raises(ValueError, match="not a sequence"):
         given.received(7)
-    assert ours.heatmap(samples[0]["content"]).max() <= 1
+    assert predictor.heatmap(samples[0]["content"]).max() <= 1

@@ -128,13 +128,10 @@ def survey(data: DataConfig, scan: Scan, read: Reader) -> SequenceSurvey:  # noq
     found = [_signal(read, samples["path"].iloc[place]) for place in chosen]
     known = [signal for signal in found if signal is not None]
     shapes = [signal.values.shape for signal in known]
+    sides: dict[str, pd.DataFrame] = {side: samples[samples["split"] == side] for side in SPLITS}
+    sides |= {"none": samples[samples["split"].isna()], "all": samples}
     counts = pd.DataFrame(
-        {
-            **{side: samples[samples["split"] == side]["target"].value_counts() for side in SPLITS},
-            "none": samples[samples["split"].isna()]["target"].value_counts(),
-            "all": samples["target"].value_counts(),
-        },
-        index=scan.classes,
+        {side: rows["target"].value_counts() for side, rows in sides.items()}, index=scan.classes
     )
     return SequenceSurvey(
         samples=len(samples),
