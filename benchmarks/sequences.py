@@ -63,7 +63,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
         columns=["", "peer", "ours", "ratio", f"≥ {SPEEDUP:.0f}"],
         rows=[row],
         notes=[
-            f"{_COUNT:,} sequences of {_SHORTEST} to {_LONGEST} steps, {_CHANNELS} channels, batches of {_BATCH}.",
+            f"{_COUNT:,} sequences of {_SHORTEST} to {_LONGEST} steps, {_CHANNELS} channels; batches of 64.",
             f"{workers} workers on both sides: processes of the peer, threads of ours; {rounds} rounds.",
         ],
         data={"seconds": seconds, "ratio": value, "sequences": _COUNT, "workers": workers},
