@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from convoy.serving.source import Reference
     from convoy.serving.tables import Row, Write
 
+_NOUNS = {"image": "pictures", "text": "texts", "row": "rows"}
+
 
 def predict(
     paths: Annotated[
         list[Path],
         typer.Argument(
             help="Pictures, folders that are searched for pictures, CSV files that list some; for a model of "
-            "texts: text files with a text a line, CSV files with texts in --column."
+            "texts: text files with a text a line, CSV files with texts in --column; for one of tables: CSV, "
+            "Parquet or JSON files, whose rows are answered each."
         ),
     ],
     model: Annotated[
@@ -39,7 +42,7 @@ def predict(
         bool, typer.Option("--keep", help="Keep answers and measures, not pictures, for `convoy monitor`.")
     ] = False,
 ) -> None:
-    """Predict pictures or texts. What cannot be read is named on stderr, the others are predicted (exit 3).
+    """Predict pictures, texts or rows. What cannot be read is named on stderr, all others predicted (exit 3).
 
     The bundle's network and preprocessing are used; no code that it carries is run.
     """
@@ -49,9 +52,12 @@ def predict(
     if output is not None:
         tables.check_ending(output)
     reference, predictor = _load(model, threads)
+    pictures: Sequence[Any]
     if predictor.input.column == "image":
-        pictures: Sequence[Any] = list(_pictures(paths, column))
+        pictures = list(_pictures(paths, column))
         names = [str(path) for path in pictures]
+    elif hasattr(predictor.input, "columns"):
+        names, pictures = tables.read_rows(paths, predictor.input)
     else:
         names, pictures = tables.read_texts(paths, column)
     typer.echo(f"model: {reference}, sha256 {reference.digest}", err=True)
@@ -82,8 +88,7 @@ def predict(
             advance(len(rows))
     if failed:
         raise DataError(
-            f"{failed} of {len(pictures)} {'pictures' if predictor.input.column == 'image' else 'texts'} "
-            "could not be read",
+            f"{failed} of {len(pictures)} {_NOUNS.get(predictor.input.column, 'samples')} could not be read",
             fix="they are named above; the others were predicted",
         )
 

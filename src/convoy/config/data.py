@@ -5,20 +5,22 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from convoy.config._base import Section
+from convoy.config.tables import Kind, TableLayout
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Policy = Literal["error", "quarantine", "warn", "off"]
 Refusal = Literal["error", "quarantine"]
 Remark = Literal["error", "warn", "off"]
 
-Modality = Literal["image", "text"]
+Modality = Literal["image", "text", "table"]
 
-# Which sources give texts; all others give pictures.
+# Which sources give texts, and rows; all others give pictures.
 _TEXTS = {"text_table", "text_lines"}
+_ROWS = {"table_rows"}
 # Which sources take an option, and which of them cannot do without it.
-_TABLES = {"table", "hf_imagefolder", "text_table"}
+_TABLES = {"table", "hf_imagefolder", "text_table", "table_rows"}
 _TAKEN_BY: dict[str, set[str]] = {
-    "table": {"table", "label_studio", "coco_keypoints", "text_table"},
+    "table": {"table", "label_studio", "coco_keypoints", "text_table", "table_rows"},
     "image_col": {"table"},
     "text_col": {"text_table"},
     "target": {*_TABLES, "label_studio"},
@@ -28,12 +30,16 @@ _TAKEN_BY: dict[str, set[str]] = {
     "dataset": {"named"},
     "lines": {"text_lines"},
     "encoding": {"text_lines"},
+    "tables": _ROWS,
+    "id_col": _ROWS,
+    "columns": _ROWS,
+    "layout": _ROWS,
 }
 _NEEDED_BY: dict[str, set[str]] = {
     "table": {"table", "label_studio", "coco_keypoints", "text_table"},
     "image_col": {"table"},
     "text_col": {"text_table"},
-    "target": {"table", "text_table"},
+    "target": {"table", "text_table", "table_rows"},
     "dataset": {"named"},
     "lines": {"text_lines"},
 }
@@ -56,6 +62,7 @@ class DataConfig(Section):
         "npz",
         "text_table",
         "text_lines",
+        "table_rows",
     ] = Field(description="kind of source")
     path: str = Field(
         min_length=1,
@@ -71,6 +78,17 @@ class DataConfig(Section):
         min_length=1,
         description="files of lines `label text` below path, by split; all: they name none",
     )
+    tables: dict[Literal["all", "train", "val", "test"], str] | None = Field(
+        default=None,
+        min_length=1,
+        description="tables below path by split, in place of table; all: they name none",
+    )
+    columns: dict[str, Kind] | None = Field(
+        default=None,
+        min_length=1,
+        description="what columns of rows hold; of those that are not named, their values tell",
+    )
+    layout: TableLayout | None = Field(default=None, description="how tables of rows are written")
     encoding: str | None = Field(
         default=None,
         min_length=1,
@@ -86,6 +104,9 @@ class DataConfig(Section):
     time_col: str | None = Field(
         default=None, min_length=1, description="column with the time, for split.strategy: time"
     )
+    id_col: str | None = Field(
+        default=None, min_length=1, description="column that names the row; nothing is learned from it"
+    )
     dataset: str | None = Field(
         default=None, min_length=1, description="name of a data set, for source: named"
     )
@@ -97,9 +118,10 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _source_gives_the_modality(self) -> Self:
-        gives = "text" if self.source in _TEXTS else "image"
+        gives = "text" if self.source in _TEXTS else "table" if self.source in _ROWS else "image"
         if gives != self.modality:
-            suits = ", ".join(sorted(_TEXTS)) if self.modality == "text" else "any other"
+            known = {"text": _TEXTS, "table": _ROWS}.get(self.modality)
+            suits = ", ".join(sorted(known)) if known else "any other"
             raise ValueError(
                 f"source {self.source!r} gives samples of modality {gives}, and modality is {self.modality}; "
                 f"choose {suits}"
@@ -117,6 +139,8 @@ class DataConfig(Section):
                 )
             if not given and self.source in _NEEDED_BY.get(option, ()):
                 raise ValueError(f"source {self.source!r} needs {option}")
+        if self.source in _ROWS and (self.table is None) == (self.tables is None):
+            raise ValueError(f"source {self.source!r} needs table, or tables by split, and not both")
         return self
 
 
@@ -164,6 +188,20 @@ class ChecksConfig(Section):
     script: Policy = Field(default="warn", description="texts in another script than nearly all others")
     label_by_length: Remark = Field(
         default="warn", description="classes that the length of a text alone tells apart"
+    )
+    values: Policy = Field(
+        default="quarantine",
+        description="cells of tables that are not what their column holds: a number with a comma, a word, a "
+        "date out of range",
+    )
+    constant: Remark = Field(default="warn", description="columns with one value")
+    identifiers: Remark = Field(default="warn", description="columns whose values name the row")
+    missing: Remark = Field(default="warn", description="columns in which many values are missing")
+    unseen: Remark = Field(
+        default="warn", description="categories that the given training split does not hold"
+    )
+    target_leaks: Remark = Field(
+        default="warn", description="columns of tables that tell the label, or equal it"
     )
 
 

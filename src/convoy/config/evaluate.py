@@ -14,7 +14,7 @@ class EvaluateConfig(Section):
     calibration: Literal["temperature", "none"] = Field(
         description="the logits are divided by a temperature fitted on the validation split"
     )
-    baseline: Literal["hog_linear", "tfidf_linear", "none"] = Field(
+    baseline: Literal["hog_linear", "tfidf_linear", "gradient_boosting", "logistic", "none"] = Field(
         description="what the network is compared with on the same split; none: the commonest class alone"
     )
     robustness_samples: int = Field(

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from convoy.config._base import Section
 from convoy.config.blocks import Block, HeadConfig, InitConfig, Probability
 from convoy.config.blocks import ConvBlock as ConvBlock
+from convoy.config.table_models import MlpConfig
 from convoy.config.text_models import Cnn1dConfig, GruConfig, LstmConfig, TextCnnConfig, TextModelConfig
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -108,13 +109,16 @@ ModelConfig = Annotated[
     | TextCnnConfig
     | Cnn1dConfig
     | LstmConfig
-    | GruConfig,
+    | GruConfig
+    | MlpConfig,
     Field(discriminator="name"),
 ]
 
 
 def takes(config: ModelConfig) -> str:
     """The modality that a model is for."""
+    if isinstance(config, MlpConfig):
+        return "table"
     return "text" if isinstance(config, TextModelConfig) else "image"
 
 

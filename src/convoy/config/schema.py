@@ -13,20 +13,26 @@ from convoy.config.monitor import MonitorConfig
 from convoy.config.notify import NotifyConfig
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import FlowConfig, RegisterConfig, TrackingConfig
+from convoy.config.tables import TablePrepareConfig
 from convoy.config.train import TrainConfig
 
-_PREPARE: dict[str, type[PrepareConfig | TextPrepareConfig]] = {
+_PREPARE: dict[str, type[PrepareConfig | TextPrepareConfig | TablePrepareConfig]] = {
     "image": PrepareConfig,
     "text": TextPrepareConfig,
+    "table": TablePrepareConfig,
 }
-_BASELINES = {"image": "hog_linear", "text": "tfidf_linear"}
+_BASELINES = {
+    "image": ("hog_linear",),
+    "text": ("tfidf_linear",),
+    "table": ("gradient_boosting", "logistic"),
+}
 
 
 class Config(Section):
     data: DataConfig
     validation: ValidateConfig = Field(alias="validate")  # pydantic has a method `validate`
     split: SplitConfig
-    prepare: PrepareConfig | TextPrepareConfig
+    prepare: PrepareConfig | TextPrepareConfig | TablePrepareConfig
     augment: AugmentConfig
     model: ModelConfig
     objective: ObjectiveConfig
@@ -45,7 +51,9 @@ class Config(Section):
         if data is not None:
             section = _PREPARE[data.modality]
         else:  # it is wrong itself: one list of problems with the section that is meant
-            section = TextPrepareConfig if isinstance(value, dict) and "tokens" in value else PrepareConfig
+            keys = set(value) if isinstance(value, dict) else set()
+            section = TextPrepareConfig if "tokens" in keys else PrepareConfig
+            section = TablePrepareConfig if keys & TablePrepareConfig.model_fields.keys() else section
         return section.model_validate(value)
 
     @field_validator("augment")
@@ -53,8 +61,8 @@ class Config(Section):
     def _mixing_is_for_pictures(cls, value: AugmentConfig, info: ValidationInfo) -> AugmentConfig:
         data = info.data.get("data")
         wrong = [name for name in ("preset", "mixup", "cutmix") if getattr(value, name) is not None]
-        if data is not None and data.modality == "text" and wrong:
-            raise ValueError(f"{wrong[0]} is for pictures, and data.modality is text; remove it")
+        if data is not None and data.modality != "image" and wrong:
+            raise ValueError(f"{wrong[0]} is for pictures, and data.modality is {data.modality}; remove it")
         return value
 
     @field_validator("model")
@@ -72,10 +80,10 @@ class Config(Section):
     @classmethod
     def _baseline_is_the_modalitys(cls, value: EvaluateConfig, info: ValidationInfo) -> EvaluateConfig:
         data = info.data.get("data")
-        if data is not None and value.baseline not in ("none", _BASELINES[data.modality]):
+        if data is not None and value.baseline not in ("none", *_BASELINES[data.modality]):
             raise ValueError(
                 f"baseline: {value.baseline} does not go with data.modality: {data.modality}; use "
-                f"{_BASELINES[data.modality]} or none"
+                f"{', '.join(_BASELINES[data.modality])} or none"
             )
         return value
 
@@ -105,5 +113,5 @@ class Config(Section):
         if value.gate.beat_baseline and evaluate is not None and evaluate.baseline == "none":
             data = info.data.get("data")
             known = _BASELINES[data.modality if data is not None else "image"]
-            raise ValueError(f"gate.beat_baseline: true needs evaluate.baseline: {known}")
+            raise ValueError(f"gate.beat_baseline: true needs evaluate.baseline: {' or '.join(known)}")
         return value
