@@ -8,10 +8,10 @@ from ruamel.yaml import YAML
 
 from convoy.config.load import load
 from convoy.errors import ConfigError
-from tests.models.sections import SECTIONS, TEXTS
+from tests.models.sections import ROWS, SECTIONS, TEXTS
 
-BASELINES = {"image": "hog_linear", "text": "tfidf_linear"}
-RECIPES = {"image": "digits", "text": "trec"}
+RECIPES = {"image": "digits", "text": "trec", "table": "adult"}
+TAKES = {**dict.fromkeys(SECTIONS, "image"), **dict.fromkeys(TEXTS, "text"), **dict.fromkeys(ROWS, "table")}
 
 
 def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path:
@@ -24,19 +24,19 @@ def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path
 
 
 @pytest.mark.parametrize("modality", RECIPES)
-@pytest.mark.parametrize("model", [*SECTIONS, *TEXTS])
+@pytest.mark.parametrize("model", TAKES)
 @pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
 def test_every_combination_is_taken_or_refused_with_the_reason(
     modality: str, model: str, objective: str, repository: Path, tmp_path: Path
 ) -> None:
-    section = {**SECTIONS, **TEXTS}[model]
+    section = {**SECTIONS, **TEXTS, **ROWS}[model]
     loss = {} if objective == "classification" else {"loss": "mse" if objective == "regression" else "bce"}
     path = written(repository, tmp_path, RECIPES[modality], model=section)
     document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     document["objective"] = {"name": objective, **loss}
     with path.open("w", encoding="utf-8") as handle:
         YAML(typ="safe").dump(document, handle)
-    suits = (model in TEXTS) == (modality == "text")
+    suits = TAKES[model] == modality
     if suits and objective == "classification":
         assert load(path).model.name == model
         return
@@ -59,7 +59,28 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
         ("trec", {"data": {"modality": "image"}}, "gives samples of modality text, and modality is image"),
         ("digits", {"data": {"modality": "text"}}, "gives samples of modality image, and modality is text"),
         ("digits", {"evaluate": {"baseline": "tfidf_linear"}}, "use hog_linear or none"),
-        ("digits", {"data": {"modality": "sound"}}, "'sound' is none of image, text"),
+        ("digits", {"data": {"modality": "sound"}}, "'sound' is none of image, text, table"),
+        (
+            "adult",
+            {"augment": {"mixup": {"alpha": 0.2}}},
+            "mixup is for pictures, and data.modality is table",
+        ),
+        ("adult", {"evaluate": {"baseline": "hog_linear"}}, "use gradient_boosting, logistic or none"),
+        ("adult", {"prepare": {"height": 28}}, "unknown key 'prepare.height'"),
+        ("adult", {"prepare": {"numbers": {"scal": "none"}}}, "did you mean 'scale'"),
+        ("adult", {"prepare": {"numbers": {"outliers": {"name": "isolation_forest"}}}}, "judges rows"),
+        ("adult", {"prepare": {"select": {"name": "univariate"}}}, "univariate needs keep"),
+        (
+            "adult",
+            {"prepare": {"select": {"name": "variance", "keep": 3}}},
+            "keep means nothing to name: variance",
+        ),
+        ("adult", {"prepare": {"select": {"name": "l1", "threshold": 0.5}}}, "belongs to variance"),
+        ("adult", {"data": {"table": "adult.data"}}, "needs table, or tables by split, and not both"),
+        ("adult", {"data": {"text_col": "age"}}, "text_col means nothing to source 'table_rows'"),
+        ("trec", {"data": {"columns": {"a": "number"}}}, "columns means nothing to source 'text_lines'"),
+        ("adult", {"data": {"columns": {"age": "numbre"}}}, "'numbre' is none of number"),
+        ("adult", {"data": {"modality": "text"}}, "gives samples of modality table, and modality is text"),
     ],
 )
 def test_sections_of_another_modality_are_refused(

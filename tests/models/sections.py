@@ -19,6 +19,9 @@ TEXTS: dict[str, dict[str, Any]] = {
     "lstm": {"name": "lstm", "embedding": {"size": 6}, "hidden": 4, "layers": 2},
     "gru": {"name": "gru", "embedding": {"size": 6}, "hidden": 4, "bidirectional": False},
 }
+ROWS: dict[str, dict[str, Any]] = {
+    "mlp": {"name": "mlp", "hidden": [8, 6], "norm": "layer", "embedding": 3},
+}
 FLAT: dict[str, Any] = {"channels": 4, "pool": "none"}
 _ACTIVATIONS = (
     "none", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "swish", "mish", "elu", "gelu", "softmax",

@@ -10,9 +10,9 @@ from convoy import plugins
 from convoy.bundle.onnx_export import export
 from convoy.config.model import ModelConfig
 from convoy.training import network
-from tests.models.sections import MIXED, SECTIONS, TEXTS
+from tests.models.sections import MIXED, ROWS, SECTIONS, TEXTS
 
-CASES = {name: SECTIONS.get(name, {}) for name in plugins.names("model") if name not in TEXTS} | {
+CASES = {name: SECTIONS.get(name, {}) for name in plugins.names("model") if name not in {**TEXTS, **ROWS}} | {
     name: {"name": "cnn", "blocks": blocks} for name, blocks in MIXED.items()
 }
 SPEC = {

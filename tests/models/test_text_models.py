@@ -14,7 +14,7 @@ from convoy.bundle.onnx_export import export
 from convoy.config.model import ModelConfig, takes
 from convoy.errors import ConfigError
 from convoy.training import network
-from tests.models.sections import SECTIONS, TEXTS
+from tests.models.sections import ROWS, SECTIONS, TEXTS
 
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 WORDS = ["<pad>", "<unk>", *(f"w{n}" for n in range(30))]
@@ -37,7 +37,7 @@ def batch() -> torch.Tensor:
 
 
 def test_every_model_is_for_one_modality_and_has_a_section_here() -> None:
-    assert set(plugins.names("model")) == SECTIONS.keys() | TEXTS.keys()
+    assert set(plugins.names("model")) == SECTIONS.keys() | TEXTS.keys() | ROWS.keys()
     assert {takes(CONFIG.validate_python(section)) for section in TEXTS.values()} == {"text"}
 
 

@@ -13,7 +13,7 @@ from convoy.scaffold.recognise import recognise
 from tests.data.test_sources_contract import TOYS
 from tests.scaffold.toys import class_folders, pictures, table_of, write_csv
 
-TEXTS = {"text_lines", "text_table"}  # recognised are pictures only
+TEXTS = {"text_lines", "text_table", "table_rows"}  # recognised are pictures only
 ALSO_IDX = {"mnist5k"}  # the digits that convoy makes by itself are idx files like any others
 
 

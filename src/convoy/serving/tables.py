@@ -143,8 +143,8 @@ def _table(path: Path) -> tuple[Any, Sequence[int]]:
                 handle.seek(0)
                 mark = mark or next((each for each in (",", ";", "\t") if each in first), ",")
                 reader = csv.DictReader(handle, delimiter=mark, strict=True, skipinitialspace=True)
+                header = [name.strip() for name in reader.fieldnames or ()]
                 found = [(reader.line_num, row) for row in reader]
-            header = [name.strip() for name in reader.fieldnames or ()]
             wrong = [line for line, row in found if None in row or None in row.values()]
             if wrong:
                 raise DataError(f"line {wrong[0]} has more or fewer values than the header", where=str(path))

@@ -39,6 +39,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     assert data.target is not None
     files = open_place(root, _FIX)
     parts = _parts(files, data)
+    _features(parts[0][1], data)
     notes = [*files.notes, *(note for _, table in parts for note in table.notes)]
     frames = []
     for split, table in parts:
@@ -46,7 +47,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
         frame = _rows.described(table, paths, [None] * len(paths), data.target, data, notes, split)
         if data.id_col:
             named = zip(frame["origin"], table.columns[data.id_col], strict=True)
-            frame["origin"] = [f"{origin} ({name})" if name else origin for origin, name in named]
+            _name(frame, [f"{origin} ({name})" if name else origin for origin, name in named])
         frames.append(frame)
     samples = pd.concat(frames, ignore_index=True)
     if samples.empty:
@@ -58,6 +59,13 @@ def scan(root: Path, data: DataConfig) -> Scan:
     ignored = sorted([*(name for name in files.names() if name not in used), *files.hidden()])
     samples, classes = checked(samples, _rows.in_order(samples["target"].dropna().unique()), data)
     return Scan(samples, classes, ignored, list(dict.fromkeys(notes)))
+
+
+def _name(frame: pd.DataFrame, origins: list[str]) -> None:
+    """Say in origins and problems which row it is."""
+    told = zip(frame["problem"], frame["origin"], origins, strict=True)
+    frame["problem"] = [said and said.replace(old, new, 1) for said, old, new in told]
+    frame["origin"] = origins
 
 
 def reader(root: Path, data: DataConfig) -> Reader:
