@@ -74,10 +74,12 @@ class NumberConfig(Section):
     outliers: OutlierConfig = Field(default_factory=OutlierConfig)
     scale: Literal["none", "standard", "minmax", "robust", "quantile", "piecewise"] = Field(
         default="standard",
-        description="piecewise: one number for each of `bins` equally filled bins, how far the value has "
-        "gone through it (Gorishniy et al. 2022)",
+        description="piecewise: a number for each of `bins` bins, how far the value has gone through it "
+        "(Gorishniy et al. 2022)",
     )
-    bins: int = Field(default=24, ge=2, le=256, description="for scale: piecewise; equal ones are one")
+    bins: int = Field(
+        default=24, ge=2, le=256, description="for scale: piecewise; of equally many different values"
+    )
 
 
 class CategoryConfig(Section):
