@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from convoy.config.tables import TablePrepareConfig
 from convoy.config.train import TrainConfig
 from convoy.data.store import Store
 from convoy.errors import DataError
+from convoy.registry import versions
 from convoy.serving.predictor import Predictor
-from convoy.serving.pyfunc import load_predictor
 from convoy.stages.augment import augment
 from convoy.stages.evaluate import evaluate
 from convoy.stages.ingest import ingest
@@ -38,7 +39,7 @@ from tests.data.modalities.table import toys
 MODEL: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 TRAIN = TypeAdapter(TrainConfig).validate_python(
     {
-        "seed": 0, "epochs": 15, "batch_size": 32, "device": "cpu", "precision": "fp32", "threads": 1,
+        "seed": 0, "epochs": 12, "batch_size": 32, "device": "cpu", "precision": "fp32", "threads": 1,
         "compile": "off", "early_stopping": None, "optimizer": {"name": "adamw", "lr": 0.01},
         "schedule": {"name": "fixed"},
     }
@@ -137,7 +138,11 @@ def test_copies_on_disk_are_augmented_rows_of_the_same_samples(root: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encode", ["embedding", "one_hot"])
-def test_a_table_goes_through_all_stages(root: Path, encode: str) -> None:
+def test_a_table_goes_through_all_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encode: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    divided(root := tmp_path, count=600)
     outliers = {"name": "isolation_forest", "action": "flag"}
     prepared(
         root, categories={"encode": encode}, numbers={"scale": "piecewise", "bins": 8, "outliers": outliers}
@@ -160,6 +165,9 @@ def test_a_table_goes_through_all_stages(root: Path, encode: str) -> None:
     assert "<mark" in page
     package(root / "train", root / "evaluate", root / "prepare", root / "split", root / "bundle")
     _answers_without_the_project(root / "bundle")
+    model_of_mlflow = SimpleNamespace(artifact_location=str(root / "mlflow"), model_id="m-1")
+    versions._save_pyfunc(root / "bundle", root / "mlflow", model_of_mlflow, "run")
+    versions.check_pyfunc(root / "mlflow")  # a column of the table is a column of the model
 
 
 def _answers_without_the_project(bundle: Path) -> None:
@@ -175,7 +183,7 @@ def _answers_without_the_project(bundle: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bundle.parent, env=bare)
     answer = json.loads(done.stdout)["probabilities"]
     assert list(answer.values()) == pytest.approx(samples[0]["probabilities"], abs=1e-4)
-    predictor: Predictor = load_predictor(bundle)
+    predictor = Predictor(bundle)
     with pytest.raises(predictor.input.BAD, match=r"column 'size' \(is 'Size' it\?\) missing"):
         predictor.prepare(
             json.dumps({"Size" if name == "size" else name: value for name, value in row.items()})

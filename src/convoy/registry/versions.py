@@ -171,7 +171,7 @@ def check_pyfunc(folder: Path) -> None:
     samples = golden.read(bundle)
     info = contents.info(bundle)
     classes, given = info["classes"], inputs.of(info["preprocessing"])
-    table = inputs.table(given, [sample["content"] for sample in samples])
+    table = inputs.as_frame(given, [sample["content"] for sample in samples])
     with _pyfunc() as pyfunc:
         answers = pyfunc.load_model(str(folder)).predict(table)
     found = [{name: row[f"p:{name}"] for name in classes} for row in answers.to_dict("records")]

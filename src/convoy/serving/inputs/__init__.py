@@ -90,7 +90,7 @@ def schema(given: Any) -> list[tuple[Any, str]]:
     return [(any_type(), name) for name in given.columns]  # what a column may hold, the input itself checks
 
 
-def table(given: Any, contents: Sequence[bytes]) -> Any:
+def as_frame(given: Any, contents: Sequence[bytes]) -> Any:
     """Contents as the pandas table that pyfunc takes."""
     import pandas as pd
 

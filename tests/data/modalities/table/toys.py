@@ -23,7 +23,7 @@ def table(count: int = 240, seed: int = 0) -> pd.DataFrame:
     town = random.choice(["Ulm", "Bonn", "Köln"], count)
     balcony = random.choice(["yes", "no"], count)
     built = pd.Timestamp("1950-01-01") + pd.to_timedelta(random.integers(0, 25_000, count), unit="D")
-    worth = size / 30 + (kind == "loft") * 2 + (balcony == "yes") * 0.5 + random.normal(0, 0.2, count)
+    worth = size / 30 + (kind == "loft") * 2 + (balcony == "yes") * 0.5 + random.normal(0, 0.05, count)
     found = pd.DataFrame(
         {
             "key": [f"F{n:04d}" for n in range(count)],
