@@ -25,6 +25,7 @@ PLACES = {
     "view": ("convoy.evaluation.modalities", "view"),
     "input": ("convoy.serving.inputs", ""),
     "packing": ("convoy.bundle.packing", ""),
+    "scaffold": ("convoy.scaffold.modalities", ""),
 }
 
 
