@@ -8,8 +8,9 @@ import pandas as pd
 
 from convoy.config.data import DataConfig
 from convoy.data import pixels
+from convoy.data.modalities.table import cells
 from convoy.data.sources._base import Reader, Scan, listed
-from convoy.errors import ConfigError
+from convoy.errors import ConfigError, DataError
 from convoy.io import write_text
 from convoy.proof import pins
 from convoy.scaffold import columns, tables
@@ -70,6 +71,12 @@ def _table(place: Place, wishes: Wishes, name: str) -> Options | None:
     names = [str(column) for column in table.columns]
     where = f"{place.files.place}/{name}"
     sure = wishes.modality == "table"
+    if any(_is_number(column) for column in names):
+        raise DataError(
+            f"its first line looks like a sample ({', '.join(names)[:80]}), and must name the columns",
+            where=where,
+            fix="put a line of names on top, or name them in data.layout.header (recipes/adult.yaml)",
+        )
     if not sure and len(_features(table, wishes)) < _FEATURES:
         return None
     columns.check(wishes, names, where)
@@ -90,6 +97,14 @@ def _features(table: pd.DataFrame, wishes: Wishes) -> list[str]:
             return []
     roles = columns.roles(names) | set(wishes.given().values())
     return [name for name in names if name not in roles and table[name].nunique() > 1]
+
+
+def _is_number(name: str) -> bool:
+    try:
+        cells.number(name)
+    except ValueError:
+        return False
+    return True
 
 
 # From the most telling to the least.
