@@ -71,7 +71,7 @@ def predict(
             printed = contextmanager(tables.as_json)(sys.stdout, predictor.classes)
             writes.append(stack.enter_context(printed))
         elif output is None:
-            writes.append(stack.enter_context(_shown()))
+            writes.append(stack.enter_context(_shown(_NOUNS.get(predictor.input.column, "samples")[:-1])))
         advance = stack.enter_context(_progress(len(pictures)))
         keeper = stack.enter_context(_models.keeping()) if keep else None
         look = keeper.look if keeper is not None else None
@@ -161,7 +161,7 @@ def _rows(batch: "Batch", names: Sequence[str], predictor: "Predictor", version:
 
 
 @contextmanager
-def _shown() -> "Iterator[Write]":
+def _shown(noun: str) -> "Iterator[Write]":
     """Collects what the terminal's table holds, and prints it at the end."""
     cells: list[tuple[object, ...]] = []
 
@@ -169,7 +169,7 @@ def _shown() -> "Iterator[Write]":
         cells.extend((row.path, row.label, row.probability) for row in rows if row.error is None)
 
     yield write
-    _server.show_table(("picture", "label", "probability"), cells)
+    _server.show_table((noun, "label", "probability"), cells)
 
 
 @contextmanager
