@@ -8,10 +8,10 @@ from ruamel.yaml import YAML
 
 from convoy.config.load import load
 from convoy.errors import ConfigError
-from tests.models.sections import SECTIONS, SEQUENCES, TEXTS
+from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS
 
-RECIPES = {"image": "digits", "text": "trec", "sequence": "ucr"}
-MODELS = {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES}
+RECIPES = {"image": "digits", "text": "trec", "sequence": "ucr", "table": "adult"}
+MODELS = {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS}
 
 
 def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path:
@@ -24,13 +24,13 @@ def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path
 
 
 @pytest.mark.parametrize("modality", RECIPES)
-@pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES}))
+@pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES, *ROWS}))
 @pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
 def test_every_combination_is_taken_or_refused_with_the_reason(
     modality: str, model: str, objective: str, repository: Path, tmp_path: Path
 ) -> None:
     suits = model in MODELS[modality]
-    section = {**SECTIONS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
+    section = {**SECTIONS, **ROWS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
     loss = {} if objective == "classification" else {"loss": "mse" if objective == "regression" else "bce"}
     path = written(repository, tmp_path, RECIPES[modality], model=section)
     document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -68,7 +68,28 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
         ("digits", {"model": {"name": "gru"}}, "gru takes samples of modality text or sequence, and data.mo"),
         ("digits", {"data": {"modality": "text"}}, "gives samples of modality image, and modality is text"),
         ("digits", {"evaluate": {"baseline": "tfidf_linear"}}, "use hog_linear or none"),
-        ("digits", {"data": {"modality": "sound"}}, "'sound' is none of image, text, sequence"),
+        ("digits", {"data": {"modality": "sound"}}, "'sound' is none of image, text, sequence, table"),
+        (
+            "adult",
+            {"augment": {"mixup": {"alpha": 0.2}}},
+            "mixup is for pictures, and data.modality is table",
+        ),
+        ("adult", {"evaluate": {"baseline": "hog_linear"}}, "use gradient_boosting, logistic or none"),
+        ("adult", {"prepare": {"height": 28}}, "unknown key 'prepare.height'"),
+        ("adult", {"prepare": {"numbers": {"scal": "none"}}}, "did you mean 'scale'"),
+        ("adult", {"prepare": {"numbers": {"outliers": {"name": "isolation_forest"}}}}, "judges rows"),
+        ("adult", {"prepare": {"select": {"name": "univariate"}}}, "univariate needs keep"),
+        (
+            "adult",
+            {"prepare": {"select": {"name": "variance", "keep": 3}}},
+            "keep means nothing to name: variance",
+        ),
+        ("adult", {"prepare": {"select": {"name": "l1", "threshold": 0.5}}}, "belongs to variance"),
+        ("adult", {"data": {"table": "adult.data"}}, "needs table, or tables by split, and not both"),
+        ("adult", {"data": {"text_col": "age"}}, "text_col means nothing to source 'table_rows'"),
+        ("trec", {"data": {"columns": {"a": "number"}}}, "columns means nothing to source 'text_lines'"),
+        ("adult", {"data": {"columns": {"age": "numbre"}}}, "'numbre' is none of number"),
+        ("adult", {"data": {"modality": "text"}}, "gives samples of modality table, and modality is text"),
     ],
 )
 def test_sections_of_another_modality_are_refused(

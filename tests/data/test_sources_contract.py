@@ -87,7 +87,7 @@ def test_locators_do_not_depend_on_where_the_folder_lies(
 
 def decoded(name: str, content: Any) -> Any:
     """What a sample shows or says."""
-    if DATA[name].modality == "text":
+    if DATA[name].modality in ("text", "table"):
         return content.decode("utf-8")
     if DATA[name].modality == "sequence":
         return signals.decode(content).values[:, :, None]

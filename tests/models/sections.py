@@ -30,6 +30,9 @@ SEQUENCES: dict[str, dict[str, Any]] = {
         if name != "textcnn"
     },
 }
+ROWS: dict[str, dict[str, Any]] = {
+    "mlp": {"name": "mlp", "hidden": [8, 6], "norm": "layer", "embedding": 3},
+}
 FLAT: dict[str, Any] = {"channels": 4, "pool": "none"}
 _ACTIVATIONS = (
     "none", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "swish", "mish", "elu", "gelu", "softmax",

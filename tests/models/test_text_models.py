@@ -14,7 +14,7 @@ from convoy.bundle.onnx_export import export
 from convoy.config.model import ModelConfig, takes
 from convoy.errors import ConfigError
 from convoy.training import network
-from tests.models.sections import SECTIONS, SEQUENCES, TEXTS
+from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS
 
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 WORDS = ["<pad>", "<unk>", *(f"w{n}" for n in range(30))]
@@ -37,8 +37,9 @@ def batch() -> torch.Tensor:
 
 
 def test_every_model_has_a_section_here_for_each_modality_that_it_takes() -> None:
-    assert set(plugins.names("model")) == SECTIONS.keys() | TEXTS.keys() | SEQUENCES.keys()
-    for sections, modality in ((SECTIONS, "image"), (TEXTS, "text"), (SEQUENCES, "sequence")):
+    kinds = {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS}
+    assert set(plugins.names("model")) == {name for sections in kinds.values() for name in sections}
+    for modality, sections in kinds.items():
         assert all(modality in takes(CONFIG.validate_python(section)) for section in sections.values())
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convoy.serving.source import Reference
     from convoy.serving.tables import Row, Write
 
-_THINGS = {"image": "pictures", "text": "texts", "sequence": "sequences"}
+_NOUNS = {"image": "pictures", "text": "texts", "sequence": "sequences", "row": "rows"}
 
 
 def predict(
@@ -25,7 +25,8 @@ def predict(
         typer.Argument(
             help="Pictures, folders that are searched for pictures, CSV files that list some; for a model of "
             "texts: text files with a text a line, CSV files with texts in --column; for a model of "
-            "sequences: CSV, WAV and JSON files of one each, .ts and .tsv files of many, folders of them."
+            "sequences: CSV, WAV and JSON files of one each, .ts and .tsv files of many, folders of them; "
+            "for one of tables: CSV, Parquet or JSON files, whose rows are answered each."
         ),
     ],
     model: Annotated[
@@ -42,9 +43,10 @@ def predict(
         bool, typer.Option("--keep", help="Keep answers and measures, not pictures, for `convoy monitor`.")
     ] = False,
 ) -> None:
-    """Predict pictures, texts or sequences. What cannot be read is named, the others are predicted (exit 3).
+    """Predict pictures, texts, sequences or rows. What cannot be read is named, all others predicted.
 
-    The bundle's network and preprocessing are used; no code that it carries is run.
+    Exit code 3 where something could not be read. The bundle's network and preprocessing are used; no code
+    that it carries is run.
     """
     from convoy.errors import DataError
     from convoy.serving import engine, sequences, tables
@@ -52,11 +54,14 @@ def predict(
     if output is not None:
         tables.check_ending(output)
     reference, predictor = _load(model, threads)
+    pictures: Sequence[Any]
     if predictor.input.column == "image":
-        pictures: Sequence[Any] = list(_pictures(paths, column))
+        pictures = list(_pictures(paths, column))
         names = [str(path) for path in pictures]
     elif predictor.input.column == "sequence":
         names, pictures = sequences.read(paths)
+    elif hasattr(predictor.input, "columns"):
+        names, pictures = tables.read_rows(paths, predictor.input)
     else:
         names, pictures = tables.read_texts(paths, column)
     typer.echo(f"model: {reference}, sha256 {reference.digest}", err=True)
@@ -70,7 +75,7 @@ def predict(
             printed = contextmanager(tables.as_json)(sys.stdout, predictor.classes)
             writes.append(stack.enter_context(printed))
         elif output is None:
-            writes.append(stack.enter_context(_shown()))
+            writes.append(stack.enter_context(_shown(_NOUNS.get(predictor.input.column, "samples")[:-1])))
         advance = stack.enter_context(_progress(len(pictures)))
         keeper = stack.enter_context(_models.keeping()) if keep else None
         look = keeper.look if keeper is not None else None
@@ -87,7 +92,7 @@ def predict(
             advance(len(rows))
     if failed:
         raise DataError(
-            f"{failed} of {len(pictures)} {_THINGS[predictor.input.column]} could not be read",
+            f"{failed} of {len(pictures)} {_NOUNS.get(predictor.input.column, 'samples')} could not be read",
             fix="they are named above; the others were predicted",
         )
 
@@ -160,7 +165,7 @@ def _rows(batch: "Batch", names: Sequence[str], predictor: "Predictor", version:
 
 
 @contextmanager
-def _shown() -> "Iterator[Write]":
+def _shown(noun: str) -> "Iterator[Write]":
     """Collects what the terminal's table holds, and prints it at the end."""
     cells: list[tuple[object, ...]] = []
 
@@ -168,7 +173,7 @@ def _shown() -> "Iterator[Write]":
         cells.extend((row.path, row.label, row.probability) for row in rows if row.error is None)
 
     yield write
-    _server.show_table(("picture", "label", "probability"), cells)
+    _server.show_table((noun, "label", "probability"), cells)
 
 
 @contextmanager

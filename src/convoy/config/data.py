@@ -5,23 +5,26 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from convoy.config._base import Section
+from convoy.config.tables import Kind, TableLayout
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Policy = Literal["error", "quarantine", "warn", "off"]
 Refusal = Literal["error", "quarantine"]
 Remark = Literal["error", "warn", "off"]
 
-Modality = Literal["image", "text", "sequence"]
+Modality = Literal["image", "text", "sequence", "table"]
 
-# Which sources give texts and sequences; all others give pictures.
+# Which sources give texts, sequences and rows; all others give pictures.
+_ROWS = {"table_rows"}
 _GIVEN_BY: dict[str, set[str]] = {
     "text": {"text_table", "text_lines"},
     "sequence": {"sequence_ts", "sequence_npz", "sequence_folder"},
+    "table": _ROWS,
 }
 # Which sources take an option, and which of them cannot do without it.
-_TABLES = {"table", "hf_imagefolder", "text_table"}
+_TABLES = {"table", "hf_imagefolder", "text_table", "table_rows"}
 _TAKEN_BY: dict[str, set[str]] = {
-    "table": {"table", "label_studio", "coco_keypoints", "text_table"},
+    "table": {"table", "label_studio", "coco_keypoints", "text_table", "table_rows"},
     "image_col": {"table"},
     "text_col": {"text_table"},
     "target": {*_TABLES, "label_studio"},
@@ -31,12 +34,16 @@ _TAKEN_BY: dict[str, set[str]] = {
     "dataset": {"named"},
     "lines": {"text_lines"},
     "encoding": {"text_lines"},
+    "tables": _ROWS,
+    "id_col": _ROWS,
+    "columns": _ROWS,
+    "layout": _ROWS,
 }
 _NEEDED_BY: dict[str, set[str]] = {
     "table": {"table", "label_studio", "coco_keypoints", "text_table"},
     "image_col": {"table"},
     "text_col": {"text_table"},
-    "target": {"table", "text_table"},
+    "target": {"table", "text_table", "table_rows"},
     "dataset": {"named"},
     "lines": {"text_lines"},
 }
@@ -62,6 +69,7 @@ class DataConfig(Section):
         "sequence_ts",
         "sequence_npz",
         "sequence_folder",
+        "table_rows",
     ] = Field(description="kind of source")
     path: str = Field(
         min_length=1,
@@ -77,6 +85,17 @@ class DataConfig(Section):
         min_length=1,
         description="files of lines `label text` below path, by split; all: they name none",
     )
+    tables: dict[Literal["all", "train", "val", "test"], str] | None = Field(
+        default=None,
+        min_length=1,
+        description="tables below path by split, in place of table; all: they name none",
+    )
+    columns: dict[str, Kind] | None = Field(
+        default=None,
+        min_length=1,
+        description="what columns of rows hold; of those that are not named, their values tell",
+    )
+    layout: TableLayout | None = Field(default=None, description="how tables of rows are written")
     encoding: str | None = Field(
         default=None,
         min_length=1,
@@ -91,6 +110,9 @@ class DataConfig(Section):
     split_col: str | None = Field(default=None, min_length=1, description="column with train, val or test")
     time_col: str | None = Field(
         default=None, min_length=1, description="column with the time, for split.strategy: time"
+    )
+    id_col: str | None = Field(
+        default=None, min_length=1, description="column that names the row; nothing is learned from it"
     )
     dataset: str | None = Field(
         default=None, min_length=1, description="name of a data set, for source: named"
@@ -123,6 +145,8 @@ class DataConfig(Section):
                 )
             if not given and self.source in _NEEDED_BY.get(option, ()):
                 raise ValueError(f"source {self.source!r} needs {option}")
+        if self.source in _ROWS and (self.table is None) == (self.tables is None):
+            raise ValueError(f"source {self.source!r} needs table, or tables by split, and not both")
         return self
 
 
@@ -176,10 +200,26 @@ class ChecksConfig(Section):
         description="sequences whose channels differ in length, or in number or names from the others'",
     )
     missing: Policy = Field(
-        default="warn", description="missing or infinite values; prepare.missing says what becomes of them"
+        default="warn",
+        description="sequences with missing or infinite values, columns of tables with many; `prepare` says "
+        "what becomes of them",
     )
-    constant: Policy = Field(default="warn", description="sequences of which a channel never changes")
+    constant: Policy = Field(
+        default="warn", description="sequences of which a channel never changes, columns with one value"
+    )
     rate: Policy = Field(default="warn", description="sequences sampled at another rate than the others")
+    values: Policy = Field(
+        default="quarantine",
+        description="cells of tables that are not what their column holds: a number with a comma, a word, a "
+        "date out of range",
+    )
+    identifiers: Remark = Field(default="warn", description="columns whose values name the row")
+    unseen: Remark = Field(
+        default="warn", description="categories that the given training split does not hold"
+    )
+    target_leaks: Remark = Field(
+        default="warn", description="columns of tables that tell the label, or equal it"
+    )
 
 
 class ValidateConfig(Section):

@@ -15,7 +15,14 @@ class EvaluateConfig(Section):
         description="the logits are divided by a temperature fitted on the validation split"
     )
     baseline: Literal[
-        "hog_linear", "tfidf_linear", "nearest_euclidean", "nearest_dtw", "sequence_linear", "none"
+        "hog_linear",
+        "tfidf_linear",
+        "nearest_euclidean",
+        "nearest_dtw",
+        "sequence_linear",
+        "gradient_boosting",
+        "logistic",
+        "none",
     ] = Field(
         description="what the network is compared with on the same split; none: the commonest class alone. "
         "nearest_dtw is for small sets: it compares every test sequence with every training sequence"

@@ -14,6 +14,7 @@ from convoy.config.sequence_models import (
     ResNet1dConfig,
     SequenceModelConfig,
 )
+from convoy.config.table_models import MlpConfig
 from convoy.config.text_models import (
     Cnn1dConfig,
     GruConfig,
@@ -125,7 +126,8 @@ ModelConfig = Annotated[
     | GruConfig
     | FcnConfig
     | ResNet1dConfig
-    | InceptionTimeConfig,
+    | InceptionTimeConfig
+    | MlpConfig,
     Field(discriminator="name"),
 ]
 
@@ -136,6 +138,8 @@ def takes(config: ModelConfig) -> tuple[str, ...]:
         return "text", "sequence"
     if isinstance(config, SequenceModelConfig):
         return ("sequence",)
+    if isinstance(config, MlpConfig):
+        return ("table",)
     return ("text",) if isinstance(config, TextCnnConfig) else ("image",)
 
 

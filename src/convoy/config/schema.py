@@ -20,26 +20,34 @@ from convoy.config.monitor import MonitorConfig
 from convoy.config.notify import NotifyConfig
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import FlowConfig, RegisterConfig, TrackingConfig
+from convoy.config.tables import TablePrepareConfig
 from convoy.config.train import TrainConfig
 
-_PREPARE: dict[str, type[PrepareConfig | TextPrepareConfig | SequencePrepareConfig]] = {
+_Prepare = PrepareConfig | TextPrepareConfig | SequencePrepareConfig | TablePrepareConfig
+_PREPARE: dict[str, type[_Prepare]] = {
     "image": PrepareConfig,
     "text": TextPrepareConfig,
     "sequence": SequencePrepareConfig,
+    "table": TablePrepareConfig,
 }
-_TELLING = {"tokens": "text", "scale": "sequence"}  # keys of one section alone
 _BASELINES = {
     "image": ("hog_linear",),
     "text": ("tfidf_linear",),
     "sequence": ("nearest_euclidean", "nearest_dtw", "sequence_linear"),
+    "table": ("gradient_boosting", "logistic"),
 }
+
+
+def _meant(keys: set[str]) -> type[_Prepare]:
+    """The section that shares the most keys with what was written."""
+    return max(_PREPARE.values(), key=lambda section: len(keys & section.model_fields.keys()))
 
 
 class Config(Section):
     data: DataConfig
     validation: ValidateConfig = Field(alias="validate")  # pydantic has a method `validate`
     split: SplitConfig
-    prepare: PrepareConfig | TextPrepareConfig | SequencePrepareConfig
+    prepare: PrepareConfig | TextPrepareConfig | SequencePrepareConfig | TablePrepareConfig
     augment: AugmentConfig
     model: ModelConfig
     objective: ObjectiveConfig
@@ -58,8 +66,7 @@ class Config(Section):
         if data is not None:
             section = _PREPARE[data.modality]
         else:  # it is wrong itself: one list of problems with the section that is meant
-            keys = value if isinstance(value, dict) else {}
-            section = next((_PREPARE[name] for key, name in _TELLING.items() if key in keys), PrepareConfig)
+            section = _meant(set(value) if isinstance(value, dict) else set())
         return section.model_validate(value)
 
     @field_validator("augment")
@@ -80,7 +87,7 @@ class Config(Section):
                 f"name: {value.name} takes samples of modality {' or '.join(takes(value))}, and "
                 f"data.modality is {data.modality}"
             )
-        if data is not None and data.modality != "text" and getattr(value, "embedding", None) is not None:
+        if data is not None and data.modality == "sequence" and getattr(value, "embedding", None) is not None:
             raise ValueError(
                 f"embedding is of tokens, and data.modality is {data.modality}; remove it: {value.name} "
                 "reads the values themselves"
@@ -123,6 +130,6 @@ class Config(Section):
         evaluate = info.data.get("evaluate")
         if value.gate.beat_baseline and evaluate is not None and evaluate.baseline == "none":
             data = info.data.get("data")
-            known = " or ".join(_BASELINES[data.modality if data is not None else "image"])
-            raise ValueError(f"gate.beat_baseline: true needs evaluate.baseline: {known}")
+            known = _BASELINES[data.modality if data is not None else "image"]
+            raise ValueError(f"gate.beat_baseline: true needs evaluate.baseline: {' or '.join(known)}")
         return value

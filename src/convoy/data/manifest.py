@@ -10,6 +10,7 @@ keypoints  flat list by point: x, y in pixels of the stored picture, visibility 
 origin  where the source states the label, as "labels.csv:17"
 problem why the source cannot give this sample or its label; validate turns it into a finding
 width, height, mode, bytes  added by validate
+missing added by validate: of a row of a table, values that are not there
 twins   added by validate: one name for all samples that show nearly the same picture
 """
 
@@ -45,6 +46,7 @@ _FIELDS: dict[str, Any] = {
     "height": pa.int32(),
     "mode": pa.string(),
     "bytes": pa.int64(),
+    "missing": pa.int32(),
     "twins": pa.string(),
 }
 _FIX = "run the earlier stages again (`dvc repro`)"

@@ -41,7 +41,8 @@ def compare(
     """
     majority = np.full(len(test), np.bincount(training.target, minlength=len(classes)).argmax())
     if name != "none":
-        chosen = subset(len(training), MOST_TRAINING, how.seed)
+        most = getattr(known[name], "most_training", MOST_TRAINING)
+        chosen = subset(len(training), most, how.seed)
         answers = known[name](training, chosen, test)
     else:
         chosen, answers = np.arange(len(training)), majority

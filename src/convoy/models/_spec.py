@@ -40,3 +40,15 @@ class TextSpec:
     vocabulary: Sequence[str]
     outputs: int
     pretrained: bool = True
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """The features of a row: so many numbers, then a code for each of the columns to embed; and the outputs.
+
+    `columns`: name and number of codes of each.
+    """
+
+    numbers: int
+    columns: Sequence[tuple[str, int]]
+    outputs: int

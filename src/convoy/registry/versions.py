@@ -141,7 +141,7 @@ def _save_pyfunc(bundle: Path, folder: Path, model: Any, run_id: str) -> None:
     classes, given = info["classes"], inputs.of(info["preprocessing"])
     outputs = [ColSpec("string", "prediction"), ColSpec("double", "confidence")]
     signature = ModelSignature(
-        inputs=Schema([ColSpec(given.mlflow_type, given.column)]),
+        inputs=Schema([ColSpec(kind, name) for kind, name in inputs.schema(given)]),
         outputs=Schema([*outputs, *(ColSpec("double", f"p:{name}") for name in classes)]),
     )
     described = Model(
@@ -167,13 +167,11 @@ def check_pyfunc(folder: Path) -> None:
     Raises:
         IntegrityError: an answer is not torch's; the sample is named.
     """
-    import pandas as pd
-
     bundle = folder / "artifacts" / "bundle"
     samples = golden.read(bundle)
     info = contents.info(bundle)
     classes, given = info["classes"], inputs.of(info["preprocessing"])
-    table = pd.DataFrame({given.column: [given.value(sample["content"]) for sample in samples]})
+    table = inputs.as_frame(given, [sample["content"] for sample in samples])
     with _pyfunc() as pyfunc:
         answers = pyfunc.load_model(str(folder)).predict(table)
     found = [{name: row[f"p:{name}"] for name in classes} for row in answers.to_dict("records")]

@@ -1,6 +1,7 @@
 """The bodies that MLflow's clients send to `/invocations`: samples in a column, pictures in base64.
 
 JSON with exactly one of dataframe_split, dataframe_records, instances, inputs; or CSV with a header line.
+Samples that are rows of a table have several columns: `convoy.serving.records`.
 """
 
 import csv
@@ -9,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from convoy.serving import records
 from convoy.serving.inputs import Input
 from convoy.serving.limits import Refused
 
@@ -26,10 +28,13 @@ def read(content_type: str, body: bytes, most: int, given: Input) -> list[bytes]
         Refused: 415 neither JSON nor CSV, 400 not well-formed, 422 not one column of pictures, or too many.
     """
     kind = content_type.partition(";")[0].strip().lower()
+    rows = hasattr(given, "columns")  # a sample is a row of several columns
+    column: Sequence[Any]
     if kind == "application/json":
-        column = _from_json(_parse(body), given.column)
+        document = _parse(body)
+        column = records.from_json(document) if rows else _from_json(document, given.column)
     elif kind == "text/csv":
-        column = _from_csv(body, most, given.column)
+        column = records.from_csv(body, most) if rows else _from_csv(body, most, given.column)
     else:
         raise Refused(415, "send application/json or text/csv")
     if not column:

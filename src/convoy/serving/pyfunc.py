@@ -1,8 +1,8 @@
 """The bundle as an MLflow pyfunc model ("models from code": MLflow stores this file, not a pickle).
 
 It is copied into the bundle's `code/` and imports nothing of convoy: the predictor comes from the bundle.
-Input: a column of samples; of pictures `image`, encoded ones (bytes; base64 in JSON). Output: `prediction`,
-`confidence` and a column `p:<class>` for each class.
+Input: a column of samples; of pictures `image`, encoded ones (bytes; base64 in JSON); of rows their columns.
+Output: `prediction`, `confidence` and a column `p:<class>` for each class.
 """
 
 import importlib
@@ -43,7 +43,11 @@ class BundleModel(PythonModel):
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         del context, params
         given = self._predictor.input
-        answers = self._predictor.predict([given.cell(value) for value in model_input[given.column]])
+        if hasattr(given, "columns"):  # a sample is a row
+            contents = given.frame(model_input)
+        else:
+            contents = [given.cell(value) for value in model_input[given.column]]
+        answers = self._predictor.predict(contents)
         columns = {
             f"p:{name}": [a["probabilities"][name] for a in answers] for name in self._predictor.classes
         }

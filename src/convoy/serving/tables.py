@@ -107,6 +107,63 @@ def read_texts(paths: Sequence[Path], column: str) -> tuple[list[str], list[str]
     return names, texts
 
 
+def read_rows(paths: Sequence[Path], given: Any) -> tuple[list[str], list[bytes]]:
+    """Names ("file:line", of Parquet and JSON "file:row") and rows of tables as JSON.
+
+    Args:
+        given: the model's input; it says which columns there must be.
+
+    Raises:
+        DataError: a path is no table, cannot be read, or lacks a column.
+    """
+    names: list[str] = []
+    rows: list[bytes] = []
+    for path in paths:
+        table, numbers = _table(path)
+        try:
+            found = given.frame(table)
+        except ValueError as error:
+            there = ", ".join(map(str, table.columns)) or "none"
+            raise DataError(str(error), where=str(path), fix=f"the file has the columns {there}") from None
+        names += [f"{path}:{number}" for number in numbers]
+        rows += found
+    return names, rows
+
+
+def _table(path: Path) -> tuple[Any, Sequence[int]]:
+    """A pandas table, of CSV all as text, and the number of each row."""
+    import pandas as pd
+
+    kind = path.suffix.lower()
+    try:
+        if kind in (".csv", ".tsv", ".txt"):
+            mark = "\t" if kind == ".tsv" else None
+            with path.open(encoding="utf-8-sig", newline="") as handle:
+                first = handle.readline()
+                handle.seek(0)
+                mark = mark or next((each for each in (",", ";", "\t") if each in first), ",")
+                reader = csv.DictReader(handle, delimiter=mark, strict=True, skipinitialspace=True)
+                header = [name.strip() for name in reader.fieldnames or ()]
+                found = [(reader.line_num, row) for row in reader]
+            wrong = [line for line, row in found if None in row or None in row.values()]
+            if wrong:
+                raise DataError(f"line {wrong[0]} has more or fewer values than the header", where=str(path))
+            table = pd.DataFrame([list(row.values()) for _, row in found], columns=header, dtype=object)
+            return table, [line for line, _ in found]
+        if kind == ".parquet":
+            table = pd.read_parquet(path)
+        elif kind == ".json":
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            table = pd.DataFrame(content if isinstance(content, list) else [content], dtype=object)
+        else:
+            raise DataError("rows come from .csv, .tsv, .txt, .parquet or .json", where=str(path))
+    except OSError as error:
+        raise DataError(f"cannot read it: {error.strerror or error}", where=str(path)) from None
+    except (ValueError, csv.Error, AttributeError) as error:
+        raise DataError(f"not a table: {error}", where=str(path), fix="write it again, in UTF-8") from None
+    return table, range(len(table))
+
+
 def check_ending(path: Path) -> None:
     """Raises:
     ConfigError: answers cannot be written in the format that the name calls for.

@@ -3,6 +3,7 @@
 of(preprocessing) -> Input      from bundle.json's "preprocessing"; ValueError where it does not fit
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,9 @@ from convoy.errors import ConfigError
 
 class Input(Protocol):
     """From what somebody sends to what the network takes.
+
+    One whose samples are rows of a table has, besides, `columns` (their names) and `frame(table)` (the rows
+    of a pandas table as contents); `column` is what a row is called.
 
     Attributes:
         name: of the network's input. shape: of one sample there, None where a side is free.
@@ -74,3 +78,22 @@ def of(preprocessing: Mapping[str, Any]) -> Any:
         return plugins.load("input", preprocessing.get("modality", "image")).of(preprocessing)
     except (ConfigError, KeyError, TypeError) as error:
         raise ValueError(f"the preprocessing cannot be used: {error}") from None
+
+
+def schema(given: Any) -> list[tuple[Any, str]]:
+    """MLflow's type and name of each column that pyfunc takes."""
+    if not hasattr(given, "columns"):
+        return [(given.mlflow_type, given.column)]
+    from mlflow.types.schema import AnyType
+
+    any_type: Callable[[], Any] = AnyType
+    return [(any_type(), name) for name in given.columns]  # what a column may hold, the input itself checks
+
+
+def as_frame(given: Any, contents: Sequence[bytes]) -> Any:
+    """Contents as the pandas table that pyfunc takes."""
+    import pandas as pd
+
+    if not hasattr(given, "columns"):
+        return pd.DataFrame({given.column: [given.value(content) for content in contents]})
+    return pd.DataFrame([json.loads(content) for content in contents], dtype=object)

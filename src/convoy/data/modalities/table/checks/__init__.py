@@ -1,0 +1,1 @@
+"""Checks of tables; those of any sample are in `convoy.data.checks`."""
