@@ -1,5 +1,6 @@
 """Each process of a run killed or told to end, each stage once; the next run ends in the same bytes."""
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -36,6 +37,13 @@ TREE = [
     (MIRROR, KILL, "train", {"done"}),
 ]
 STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
+# faketime 0.9.10 moves the deadline of clock_nanosleep, too, which time.sleep takes from the true clock.
+SLEEP = """
+import select
+import time
+
+time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+"""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +115,10 @@ def test_each_stage_killed_once(undisturbed: str, tmp_path: Path) -> None:
 def test_a_clock_that_is_two_days_off_one_way_and_then_the_other(undisturbed: str, tmp_path: Path) -> None:
     """A run of two days ago is killed, one of the day after tomorrow finishes, today's has nothing to do."""
     project = small_project(tmp_path / "project")
-    off = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(SLEEP, encoding="utf-8")
+    path = os.pathsep.join(map(str, (project / "src", tmp_path / "site")))
+    off = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": path}
     with started(project, "faketime", "-f", "-2d", "convoy", "run", **off) as process:
         hit(project, FLOW, KILL, "convoy stage train")
         assert process.wait(SECONDS) != 0
