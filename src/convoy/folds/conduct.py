@@ -100,7 +100,7 @@ def _train(made: Plan, fold: Fold, say: Say) -> None:
             "metrics": read_json(fold.folder / EVALUATE / "metrics.json"),
         },
     )
-    for large in (PREPARE, AUGMENT, STATE / "checkpoints"):
+    for large in (PREPARE / "train", PREPARE / "val", PREPARE / "test", AUGMENT, STATE / "checkpoints"):
         shutil.rmtree(fold.folder / large, ignore_errors=True)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from convoy.config.evaluate import EvaluateConfig
 from convoy.evaluation import intervals, metrics
+from convoy.evaluation.predictions import class_names
 from convoy.folds.plan import DONE, Plan
 from convoy.io import atomic_path, read_json, write_json, write_text
 from convoy.layout import EVALUATE
@@ -85,7 +86,8 @@ def collect(made: Plan) -> Result:
     predictions = predictions[[*first, *(name for name in predictions.columns if name not in first)]]
     values = table.drop(columns=["seed", "fold", "samples", "seconds"])
     pooled, interval = _pooled(predictions, made.seeds, made.config.evaluate)
-    metric = made.config.registration.gate.metric
+    wanted = made.config.registration.gate.metric
+    metric = wanted if wanted in values else str(values.columns[0])
     several = [seed for seed in made.seeds if seed is not None and len(made.seeds) > 1]
     return Result(
         folder=made.folder,
@@ -131,10 +133,12 @@ def _tested(predictions: pd.DataFrame) -> pd.DataFrame:
 def _pooled(
     predictions: pd.DataFrame, seeds: Sequence[int | None], config: EvaluateConfig
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """All metrics of the predictions out of fold, and their intervals; those of areas are left out."""
+    """All metrics of the predictions out of fold, their intervals but those of areas; of classes alone."""
     ordered = predictions.assign(_seed=predictions["seed"].fillna(-1)).sort_values(
         ["_seed", "id"], kind="stable", ignore_index=True
     )
+    if not class_names(ordered):  # no classification: nothing that is a sum over samples
+        return {}, {}
     data = metrics.scored(ordered)
     weighted, samples = metrics.Weighted(data), len(ordered) // len(seeds)
     found: dict[str, list[np.ndarray[Any, Any]]] = {}
