@@ -15,6 +15,7 @@ import psutil
 
 from convoy.bundle import contents
 from convoy.pipeline import lease, rwlock
+from convoy.training import journal
 from tests.project import environment, make_project, run
 
 SECONDS = 1200.0  # for anything that has to happen, on a busy machine
@@ -112,6 +113,17 @@ def quiet(project: Path) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def until_trained(project: Path, epochs: int) -> Path:
+    """The journal of the training, as soon as it tells of some epochs."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        for path in (project / ".convoy/runs").glob("*/journal.jsonl"):
+            if sum(event["event"] == "metrics" for event in journal.read(path)) >= epochs:
+                return path
+        time.sleep(0.1)
+    raise AssertionError(log(project)[-3000:])
 
 
 def explained(project: Path) -> dict[str, Any]:

@@ -36,6 +36,14 @@ TREE = [
     (RUN, KILL, "augment", {"killed", "told to end"}),
     (MIRROR, KILL, "train", {"done"}),
 ]
+# the rest of it; a run without its temporary Prefect server ends, and says so
+REST = [
+    ("convoy stage ingest", TERM, "ingest", {"told to end"}),
+    (DVC, TERM, "validate", {"told to end"}),
+    (SERVER, KILL, "prepare", {"server away"}),
+    (SERVER, TERM, "augment", {"server away"}),
+    (MIRROR, TERM, "train", {"done"}),
+]
 STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
 # faketime 0.9.10 moves the deadline of clock_nanosleep, too, which time.sleep takes from the true clock.
 SLEEP = """
@@ -87,6 +95,21 @@ def test_each_process_of_the_tree_killed_or_told_to_end_in_turn(undisturbed: str
     done = run(project, "convoy", "run", timeout=SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "half a line behind the end" in done.stderr
+    assert bundle(project) == undisturbed
+    assert mlflow_runs(project) == ["FINISHED"]
+    nothing_is_left(project)
+
+
+def test_the_rest_of_the_tree_killed_or_told_to_end_in_turn(undisturbed: str, tmp_path: Path) -> None:
+    project = small_project(tmp_path / "project")
+    for victim, number, stage, causes in REST:
+        with started(project, "convoy", "run") as process:
+            hit(project, victim, number, f"convoy stage {stage}")
+            process.wait(SECONDS)
+            assert quiet(project)
+        found = explained(project)
+        assert found["cause"] in causes, (victim, number, stage, found, log(project)[-3000:])
+        assert (process.returncode == 0) == ("done" in causes)
     assert bundle(project) == undisturbed
     assert mlflow_runs(project) == ["FINISHED"]
     nothing_is_left(project)
