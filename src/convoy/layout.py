@@ -10,7 +10,8 @@ INGEST = ARTIFACTS / "ingest"  # samples.parquet, source.json
 VALIDATE = ARTIFACTS / "validate"  # samples.parquet, quarantine.csv, report.json
 SPLIT = ARTIFACTS / "split"  # samples.parquet, summary.json
 PREPARE = ARTIFACTS / "prepare"  # train/ val/ test/ (stores), preprocessor.json
-AUGMENT = ARTIFACTS / "augment"  # policy.json, preview.png, train/ (a store, when copies were asked for)
+AUGMENT = ARTIFACTS / "augment"  # policy.json, a preview, train/ (a store, when copies were asked for)
+PREVIEWS = "preview.*"  # in AUGMENT, as the modality writes it: .png, .txt
 TRAIN = ARTIFACTS / "train"  # model.safetensors, training.json, journal.jsonl, history.csv
 # predictions.parquet, metrics.json, calibration.json, report.html, pictures; tables per_class, slices,
 # robustness, reliability, confusion (.csv)

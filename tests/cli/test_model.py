@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from convoy.cli.app import app
 from convoy.errors import ConfigError
 from convoy.io import write_json
+from tests.project import ROOT
 
 
 @pytest.fixture
@@ -62,3 +63,26 @@ def test_it_draws_into_a_file(project: Path, name: str) -> None:
 def test_other_kinds_of_drawing_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"cannot draw into net\.gif"):
         convoy("--out", "net.gif")
+
+
+@pytest.mark.parametrize("name", ["textcnn", "cnn1d", "lstm", "gru"])
+def test_models_of_texts_are_shown_for_a_text_of_the_longest_kind(name: str, project: Path) -> None:
+    text = (ROOT / "recipes" / "trec.yaml").read_text(encoding="utf-8")
+    own = [
+        line for line in text.splitlines(keepends=True) if not line.startswith(("  kernels:", "  filters:"))
+    ]
+    (project / "params.yaml").write_text(
+        "".join(own).replace("name: textcnn", f"name: {name}"), encoding="utf-8"
+    )
+    words = ["<pad>", "<unk>", *map(str, range(98))]
+    write_json(
+        project / "artifacts" / "prepare" / "preprocessor.json",
+        {"classes": list("abcdef"), "vocabulary": words},
+    )
+    lines = convoy().splitlines()
+    assert lines[0].split() == ["layer", "name", "type", "output", "parameters", "multiply-adds"]
+    assert lines[1].split()[2:5] == ["Embedding", "64×300", "30,000"]
+    assert lines[-1].startswith(f"{name} for texts of 64 tokens, 100 of them known: ")
+    document = json.loads(convoy("--json"))
+    assert document["parameters"] == sum(row["parameters"] for row in document["rows"])
+    assert document["rows"][-1]["shape"] == [6]

@@ -4,7 +4,7 @@ import pytest
 
 from convoy.pipeline.progress import EpochArtifact
 
-LINE = "epoch {}/4  train_loss 0.5000  val_loss 0.4000  1.0 s  900 images/s"
+LINE = "epoch {}/4  train_loss 0.5000  val_loss 0.4000  1.0 s  900 samples/s"
 
 
 @pytest.fixture

@@ -52,6 +52,19 @@ def test_a_second_sync_changes_nothing(project: Project) -> None:
     assert repr(_state(project, second)) == repr(before)
 
 
+def test_the_preview_is_there_whatever_kind_of_file_the_modality_wrote(project: Project) -> None:
+    folder = project.root / layout.AUGMENT
+    folder.mkdir(exist_ok=True)
+    (folder / "preview.txt").write_text("a text and its variants")
+    outbox.keep_evaluation(project.root)
+    kept = outbox.kept_evaluation(project.root / ".convoy" / "runs" / "key-of-good" / "journal.jsonl")
+    assert kept is not None
+    assert (kept / layout.AUGMENT / "preview.txt").is_file()
+    run = _sync(project)
+    found = {a.path for a in project.client.list_artifacts(run.info.run_id, "augmentation")}
+    assert "augmentation/preview.txt" in found
+
+
 def test_the_live_journal_goes_before_the_stages_own(project: Project) -> None:
     journal = Journal(project.root / ".convoy" / "runs" / "key-of-good" / "journal.jsonl")
     for event in journal_events("good"):

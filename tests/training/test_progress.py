@@ -17,7 +17,7 @@ def test_a_pipe_gets_one_plain_line_an_epoch(run: Run, capsys: pytest.CaptureFix
     for number, line in enumerate(lines, start=1):
         assert re.fullmatch(
             rf"epoch {number}/4  train_loss \d\.\d{{4}}  val_accuracy \d\.\d{{4}}  val_loss \d\.\d{{4}}  "
-            r"\d+\.\d s  [\d,]+ images/s",
+            r"\d+\.\d s  [\d,]+ samples/s",
             line,
         )
 
@@ -33,5 +33,5 @@ def test_a_terminal_gets_a_bar_with_loss_metric_and_rate(
         monkeypatch.setattr(progress, "_REFRESH_SECONDS", 0.0)
         run("a")
     shown = (tmp_path / "screen").read_text()
-    assert re.search(r"loss \d\.\d{4}  val_loss \d\.\d{4}  [\d,]+ images/s", shown)
+    assert re.search(r"loss \d\.\d{4}  val_loss \d\.\d{4}  [\d,]+ samples/s", shown)
     assert "16/16" in shown

@@ -14,6 +14,7 @@ from convoy.cli import (
     data,
     doctor,
     explain,
+    folds,
     gradcheck,
     init,
     lr_find,
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("explain")(explain.explain)
+app.command("folds")(folds.folds)
 app.command("stage")(stage.stage)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")

@@ -30,8 +30,10 @@ def show(
     ] = None,
 ) -> None:
     """The layers: shapes, parameters, multiply-adds, receptive fields. Needs no data."""
+    import torch
+
     from convoy import environment, plugins
-    from convoy.config.data import PrepareConfig
+    from convoy.config.data import PrepareConfig, TextPrepareConfig
     from convoy.config.load import load
     from convoy.errors import ConfigError
     from convoy.models._summary import summarise
@@ -43,16 +45,23 @@ def show(
     config = load(params)
     outputs = _outputs()
     spec = config.prepare
-    if not isinstance(spec, PrepareConfig):
+    if not isinstance(spec, PrepareConfig | TextPrepareConfig):
         raise ConfigError(
-            f"`convoy model show` knows networks for pictures alone, not for {config.data.modality}",
+            f"`convoy model show` knows networks for pictures and texts, not for {config.data.modality}",
             where="params.yaml: data.modality",
             fix="nothing is to be mended: train it, `convoy run` checks the model first",
         )
     preparing = plugins.load("preparing", config.data.modality)
     preprocessor = preparing.stand_in(spec, [""] * (outputs or _OUTPUTS))
     net = network.build(config.model, preprocessor, pretrained=False)
-    summary = summarise(net.body, (spec.channels, spec.height, spec.width))
+    if isinstance(spec, PrepareConfig):
+        summary = summarise(net.body, (spec.channels, spec.height, spec.width))
+        of = f"pictures of {'×'.join(map(str, summary.shape))}"
+    else:
+        words = _vocabulary() or preprocessor["vocabulary"]
+        net = network.build(config.model, {**preprocessor, "vocabulary": words}, pretrained=False)
+        summary = summarise(net.body, (spec.max_length,), torch.int64)
+        of = f"texts of {spec.max_length} tokens, {len(words):,} of them known"
     if out is not None:
         from convoy.models._drawing import draw
 
@@ -60,7 +69,7 @@ def show(
     if as_json:
         typer.echo(json.dumps({"model": config.model.name, **summary.as_dict()}, indent=2))
     else:
-        _print(config.model.name, summary)
+        _print(config.model.name, summary, of)
         if outputs is None:
             typer.echo(f"{_OUTPUTS} outputs are assumed: no data are prepared yet")
         if out is not None:
@@ -75,9 +84,20 @@ def _outputs() -> int | None:
     return len(read_json(path)["classes"]) if path.is_file() else None
 
 
-def _print(name: str, summary: "Summary") -> None:
-    heads = ("layer", "name", "type", "output", "parameters", "multiply-adds", "sees")
+def _vocabulary() -> list[str] | None:
+    """Of the prepared data; None where there are none."""
+    from convoy.io import read_json
+
+    path = PREPARE / "preprocessor.json"
+    return read_json(path).get("vocabulary") if path.is_file() else None
+
+
+def _print(name: str, summary: "Summary", of: str) -> None:
+    heads: tuple[str, ...] = ("layer", "name", "type", "output", "parameters", "multiply-adds", "sees")
     table = [heads, *(_cells(row) for row in summary.rows)]
+    if len(summary.shape) != 3:  # no picture: nothing has a field that it sees
+        table = [line[:-1] for line in table]
+        heads = heads[:-1]
     widths = [max(len(line[column]) for line in table) for column in range(len(heads))]
     for line in table:
         cells = [
@@ -85,10 +105,8 @@ def _print(name: str, summary: "Summary") -> None:
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         typer.echo("  ".join(cells).rstrip())
-    shape = "×".join(map(str, summary.shape))
     typer.echo(
-        f"{name} for pictures of {shape}: {summary.parameters:,} parameters, "
-        f"{summary.multiply_adds:,} multiply-adds for one"
+        f"{name} for {of}: {summary.parameters:,} parameters, {summary.multiply_adds:,} multiply-adds for one"
     )
 
 

@@ -52,9 +52,9 @@ class Row:
     Attributes:
         name: as in the weights.
         depth: the number of the layer for freezing and layer-wise rates; None where it holds no parameters.
-        shape: of its output for one picture: channels, height, width; or numbers of features.
-        multiply_adds: for one picture.
-        sees: height and width of the receptive field in pixels; None: the whole picture.
+        shape: of its output for one sample: channels, height, width; or numbers of features.
+        multiply_adds: for one sample.
+        sees: height and width of the receptive field in pixels; None: the whole picture, or no picture.
     """
 
     name: str
@@ -68,9 +68,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """Of a network for pictures of `shape` (channels, height, width)."""
+    """Of a network for samples of `shape`: of pictures channels, height, width; of texts the tokens."""
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     rows: list[Row]
     parameters: int
     multiply_adds: int
@@ -79,17 +79,22 @@ class Summary:
         return asdict(self)
 
 
-def summarise(body: nn.Module, shape: tuple[int, int, int]) -> Summary:
-    """The table of a network that takes (N, channels, height, width); `body` is left as it was."""
+def summarise(body: nn.Module, shape: tuple[int, ...], kind: torch.dtype = torch.float32) -> Summary:
+    """The table of a network that takes (N, *shape); `body` is left as it was.
+
+    Args:
+        kind: of the numbers that it takes: integers are the ids of tokens.
+    """
     body = copy.deepcopy(body).to("meta").eval()
     depths = {name: depth for depth, names in enumerate(layers(body)) for name in names}
     fields = _Fields()
     counter = FlopCounterMode(display=False)
     made: dict[str, tuple[nn.Module, Tensor]] = {}
     with _watched(body, made), counter, fields, torch.no_grad():
-        picture = torch.zeros((1, *shape), device="meta")
-        fields.begin(picture)
-        body(picture)
+        sample = torch.zeros((1, *shape), dtype=kind, device="meta")
+        if len(shape) == 3:
+            fields.begin(sample)
+        body(sample)
     counts = counter.get_flop_counts()
     root = type(body).__name__
     rows = [
@@ -171,8 +176,9 @@ def _watched(body: nn.Module, made: dict[str, tuple[nn.Module, Tensor]]) -> Iter
 
     def hook(name: str) -> Any:
         def note(module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                made[name] = (module, output)
+            first = output[0] if isinstance(output, tuple) else output  # of recurrent layers the states
+            if isinstance(first, Tensor):
+                made[name] = (module, first)
 
         return note
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from convoy.environment import state_dir
 from convoy.io import fresh_dir, read_json, write_json
-from convoy.layout import AUGMENT, EVALUATE, PARAMS, TRAIN
+from convoy.layout import AUGMENT, EVALUATE, PARAMS, PREVIEWS, TRAIN
 from convoy.registry import runs
 from convoy.registry.client import shown
 from convoy.training import journal
 
-_EVALUATION = (PARAMS, EVALUATE, TRAIN / "training.json", TRAIN / "history.csv", AUGMENT / "preview.png")
+_EVALUATION = (PARAMS, EVALUATE, TRAIN / "training.json", TRAIN / "history.csv")
 
 
 def journals(root: Path) -> list[Path]:
@@ -120,7 +120,8 @@ def keep_evaluation(root: Path) -> None:
     folder = state_dir(root) / "runs" / read_json(root / TRAIN / "training.json")["key"]
     part, target = folder / ".unsent.part", folder / "unsent"
     fresh_dir(part)
-    for name in _EVALUATION:
+    previews = [path.relative_to(root) for path in sorted((root / AUGMENT).glob(PREVIEWS))]
+    for name in (*_EVALUATION, *previews):
         source = root / name
         if source.is_dir():
             shutil.copytree(source, part / name)

@@ -12,7 +12,7 @@ from convoy import provenance
 from convoy.environment import state_dir
 from convoy.errors import DataError
 from convoy.io import read_json, sha256_tree, write_text
-from convoy.layout import AUGMENT, EVALUATE, PARAMS, TRAIN
+from convoy.layout import AUGMENT, EVALUATE, PARAMS, PREVIEWS, TRAIN
 from convoy.locking import only_one
 from convoy.registry import note, outbox, runs
 from convoy.registry.client import connect, reached, tracking_uri
@@ -208,7 +208,7 @@ def _sync_evaluation(
     _log_finals(client, run, final_metrics(metrics))
     client.log_artifacts(run_id, str(root / EVALUATE), "evaluation")
     for path, folder in (
-        (root / AUGMENT / "preview.png", "augmentation"),
+        *((preview, "augmentation") for preview in sorted((root / AUGMENT).glob(PREVIEWS))),
         (root / TRAIN / "history.csv", "training"),
     ):
         if path.is_file():

@@ -62,7 +62,7 @@ class EpochProgress(pl.Callback):
         rate = (done - self._shown[1]) * self._batch_size / (now - self._shown[0])
         self._shown = (now, done)
         loss = float(outputs["loss"] if isinstance(outputs, Mapping) else outputs)
-        text = f"loss {loss:.4f}  {self._metric}{rate:,.0f} images/s"
+        text = f"loss {loss:.4f}  {self._metric}{rate:,.0f} samples/s"
         self._bar.update(self._bar.task_ids[0], completed=done, description=text)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -76,7 +76,7 @@ class EpochProgress(pl.Callback):
                 f"epoch {trainer.current_epoch + 1:{width}d}/{self._epochs}",
                 *(f"{name} {value:.4f}" for name, value in sorted(values.items())),
                 f"{self._pace.seconds:.1f} s",
-                f"{self._pace.images_per_second:,.0f} images/s",
+                f"{self._pace.images_per_second:,.0f} samples/s",
             ]
         )
         self._console.print(text, highlight=False, soft_wrap=True)

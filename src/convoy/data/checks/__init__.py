@@ -19,20 +19,10 @@ from convoy.data.checks import (
 from convoy.data.checks._base import Check, Context, Finding
 
 OPENING: tuple[Check, ...] = (unreadable, oversized)  # see all rows; the others those that open
-CHECKS: tuple[Check, ...] = (
-    *OPENING,
-    labels,
-    blank,
-    size,
-    mode,
-    conflicts,
-    leakage,
-    duplicates,
-    near_duplicates,
-    groups,
-    imbalance,
-)
+# What says the same of samples of any kind: they are compared by their content, labels, groups and splits.
+ANY: tuple[Check, ...] = (conflicts, leakage, duplicates, near_duplicates, groups, imbalance)
+CHECKS: tuple[Check, ...] = (*OPENING, labels, blank, size, mode, *ANY)
 LAST: tuple[Check, ...] = (classes, changes)  # see what is kept in the end
 
 
-__all__ = ["CHECKS", "LAST", "OPENING", "Check", "Context", "Finding"]
+__all__ = ["ANY", "CHECKS", "LAST", "OPENING", "Check", "Context", "Finding"]

@@ -1,11 +1,12 @@
 """Bad texts, found by name."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from convoy.config.data import DataConfig, ValidateConfig
+from convoy.config.data import ChecksConfig, DataConfig, ValidateConfig
 from convoy.errors import ConfigError, DataError
 from convoy.stages.ingest import ingest
 from convoy.stages.validate import validate
@@ -70,3 +71,25 @@ def test_a_wrong_encoding_is_told_with_line_and_byte(tmp_path: Path, monkeypatch
                corrections=tmp_path / "none.csv")  # fmt: skip
     ingest(data.model_copy(update={"encoding": "latin-1"}), out=tmp_path / "ingest",
            corrections=tmp_path / "none.csv")  # fmt: skip
+
+
+def test_doubtful_labels_of_texts_are_not_silently_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    toys.write(tmp_path)
+    ingest(toys.DATA, out=tmp_path / "ingest", corrections=tmp_path / "none.csv")
+    asked = CONFIG.model_copy(update={"checks": ChecksConfig(label_issues="warn")})
+    with pytest.raises(ConfigError, match="no check doubts the labels of texts"):
+        validate(tmp_path / "ingest", toys.DATA, asked, out=tmp_path / "validate", base=tmp_path)
+
+
+def test_the_report_shows_how_many_texts_have_how_many_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checked(tmp_path, [])
+    page = (tmp_path / "validate" / "report.html").read_text(encoding="utf-8")
+    bars = [int(count) for count in re.findall(r"<title>\d+ to \d+ words: (\d+)</title>", page)]
+    assert sum(bars) == 80
+    assert 'aria-label="number of texts by words"' in page

@@ -2,7 +2,10 @@ import sys
 
 import pytest
 
+from convoy import plugins
+from convoy.config.data import TextPrepareConfig
 from convoy.data.modalities.text import tokens
+from convoy.errors import ResourceError
 
 SPEC = {"tokens": "words", "normalise": "NFKC", "lowercase": True, "max_length": 5}
 
@@ -39,3 +42,35 @@ def test_without_rjieba_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "rjieba", None)
     with pytest.raises(tokens.NoSegmenter, match="rjieba"):
         tokens.Encoder({**SPEC, "tokens": "chinese"}, [])
+
+
+@pytest.fixture
+def rjieba() -> None:
+    pytest.importorskip("rjieba", reason="rjieba (requirements-dev.lock) is not installed")
+
+
+@pytest.mark.usefixtures("rjieba")
+def test_chinese_is_cut_into_words_and_what_is_not_chinese_stays_whole() -> None:
+    cut = tokens.cutter({**SPEC, "tokens": "chinese"})
+    assert cut("送餐很快，味道好") == ["送餐", "很快", ",", "味道", "好"]  # NFKC makes the comma a plain one
+    assert cut("骑士  very NICE 送餐") == ["骑士", "very", "nice", "送餐"]
+    assert cut(" \u3000 ") == []
+    encode = tokens.Encoder({**SPEC, "tokens": "chinese"}, ["<pad>", "<unk>", "送餐"])
+    assert encode("送餐很快送餐").tolist() == [2, 1, 2]
+
+
+@pytest.mark.usefixtures("rjieba")
+def test_what_serves_a_model_of_chinese_cuts_alike() -> None:
+    fitted = plugins.load("preparing", "text").stand_in(TextPrepareConfig(tokens="chinese"), ["好", "坏"])
+    assert plugins.load("input", "text").of(fitted).prepare("送餐很快").shape == (2,)
+
+
+def test_without_rjieba_a_run_ends_before_it_begins_with_the_command_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "rjieba", None)
+    section = TextPrepareConfig(tokens="chinese")
+    with pytest.raises(ResourceError, match="needs the package rjieba") as error:
+        plugins.load("preparing", "text").stand_in(section, ["a", "b"])
+    assert error.value.exit_code == 5
+    assert 'pip install "convoy[text]"' in error.value.fix

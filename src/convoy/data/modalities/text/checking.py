@@ -4,40 +4,17 @@ from typing import Any
 
 import pandas as pd
 
-from convoy.data.checks import (
-    changes,
-    classes,
-    conflicts,
-    duplicates,
-    groups,
-    imbalance,
-    labels,
-    leakage,
-    near_duplicates,
-    unreadable,
-)
+from convoy.data.checks import ANY, LAST, labels, unreadable
 from convoy.data.checks._base import Check
 from convoy.data.modalities.text import facts as _facts
 from convoy.data.modalities.text.checks import encoding, label_by_length, length, script
 
+__all__ = ["CHECKS", "FACTS", "LAST", "NOUN", "NOUNS", "OPENING", "doubts", "facts", "summary"]
+
 NOUN, NOUNS = "text", "texts"
 FACTS = ("bytes", "characters", "words", "script")
 OPENING: tuple[Check, ...] = (unreadable,)
-CHECKS: tuple[Check, ...] = (
-    *OPENING,
-    labels,
-    encoding,
-    length,
-    script,
-    conflicts,
-    leakage,
-    duplicates,
-    near_duplicates,
-    groups,
-    imbalance,
-    label_by_length,
-)
-LAST: tuple[Check, ...] = (classes, changes)
+CHECKS: tuple[Check, ...] = (*OPENING, labels, encoding, length, script, *ANY, label_by_length)
 doubts = None  # no check suggests labels of texts
 facts = _facts.of
 

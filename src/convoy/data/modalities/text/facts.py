@@ -24,7 +24,7 @@ from convoy.data import opening
 from convoy.data.modalities.text import tokens
 from convoy.data.similarity import Twins
 from convoy.data.sources._base import Reader
-from convoy.errors import DataError
+from convoy.errors import ConfigError, DataError
 
 _COLUMNS = ("bytes", "characters", "words", "script", "foreign", "reason", "detail")
 _PLAIN = {"normalise": "NFKC", "lowercase": True, "tokens": "words"}
@@ -64,7 +64,7 @@ class Facts:
 def of(
     samples: pd.DataFrame,
     data: DataConfig,
-    config: ValidateConfig,  # noqa: ARG001  # the contract of all modalities
+    config: ValidateConfig,
     base: Path = Path(),
     *,
     processes: int | None = None,  # noqa: ARG001
@@ -72,8 +72,16 @@ def of(
     """Facts of all samples.
 
     Raises:
+        ConfigError: doubtful labels are asked for.
         DataError: the source cannot be opened.
     """
+    checks = config.checks
+    if "label_issues" in checks.model_fields_set and checks.label_issues != "off":
+        raise ConfigError(
+            "no check doubts the labels of texts: the one there is looks at pictures",
+            where="params.yaml: validate.checks.label_issues",
+            fix="remove the line; the report of `evaluate` shows the texts that the model gets wrong",
+        )
     read = opening.reader(data, base)
     found = [_read(read, path) for path in samples["path"]]
     rows = [(*_measured(text), reason, detail) for text, reason, detail in found]

@@ -6,12 +6,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
+from numpy.typing import NDArray
 
 from convoy.data.checks._base import Context
 from convoy.data.sources._base import Reader
 from convoy.evaluation.pictures import Inset, excerpt
 
 _SMALL = 120  # characters
+_BARS = 40
+_SHOWN = 0.99  # of the texts; the longest stand in the last bar
+_WIDE, _HIGH = 480, 90  # of the histogram, pixels
+_BAR = Markup(
+    '<rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}">'
+    "<title>{first} to {last} words: {count:,}</title></rect>"
+)
+_CHART = Markup(
+    '<svg viewBox="0 0 {wide} {high}" style="max-width:{wide}px;width:100%" role="img" '
+    'aria-label="number of texts by words"><g fill="var(--tone-1)">{bars}</g>'
+    '<g fill="currentColor" font-size="11"><text x="0" y="{foot}">1</text>'
+    '<text x="{wide}" y="{foot}" text-anchor="end">{most} words and more</text></g></svg>'
+)
 
 
 class Look:
@@ -56,6 +71,7 @@ class Look:
         scripts = kept["script"].value_counts().head(8).items()
         return [
             ("words", f"{kept['words'].min():,} to {kept['words'].max():,}; {listed}"),
+            ("length", _histogram(kept["words"].to_numpy())),
             (
                 "characters",
                 f"{characters.sum():,} in all, {characters.median():,.0f} in the median",
@@ -65,3 +81,24 @@ class Look:
 
     def write_doubts(self, out: Path, suggestions: pd.DataFrame) -> None:
         raise NotImplementedError("no check suggests labels of texts")
+
+
+def _histogram(words: NDArray[np.int64]) -> Markup:
+    """How many texts have how many words, as SVG; texts beyond the 99th percentile are in the last bar."""
+    most = max(int(np.quantile(words, _SHOWN)), 1)
+    step = -(-most // _BARS)  # whole words, so that no bar stands for more lengths than another
+    counts = np.bincount((words - 1).clip(0, most - 1) // step)
+    width, tallest = _WIDE / len(counts), counts.max()
+    bars = [
+        _BAR.format(
+            left=number * width,
+            top=_HIGH * (1 - count / tallest),
+            wide=0.9 * width,
+            high=_HIGH * count / tallest,
+            first=number * step + 1,
+            last=(number + 1) * step,
+            count=count,
+        )
+        for number, count in enumerate(counts.tolist())
+    ]
+    return _CHART.format(wide=_WIDE, high=_HIGH + 16, foot=_HIGH + 13, bars=Markup("").join(bars), most=most)
