@@ -17,6 +17,7 @@ from convoy.bundle import contents, golden, onnx_export
 from convoy.bundle.packing import image
 from convoy.data.store import Store
 from convoy.errors import IntegrityError
+from convoy.serving.outputs.classification import softmax
 from convoy.serving.predictor import Predictor
 from convoy.stages.package import package
 from convoy.training import network
@@ -198,7 +199,7 @@ def test_golden_probabilities_are_torchs(workshop: Path) -> None:
     model = network.load(workshop / "good" / "train", io.read_json(prepared / "preprocessor.json"))
     test = Store.open(prepared / "test")
     rows = {name.decode(): n for n, name in enumerate(test.id.tolist())}
-    expected = bundle.torch_probabilities(model, test.images[[rows[s["id"]] for s in samples]])
+    expected = softmax(bundle.torch_outputs(model, test.images[[rows[s["id"]] for s in samples]]))
     assert np.allclose([s["probabilities"] for s in samples], expected, atol=1e-7)
 
 

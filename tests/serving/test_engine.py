@@ -18,7 +18,7 @@ def test_batches_hold_the_answers_in_order(folder: Path, pictures: list[Path], b
     batches = list(engine.classify_all(predictor, pictures, batch_size=batch_size))
     assert [row for batch in batches for row in batch.pictures] == list(range(len(pictures)))
     found = np.concatenate([batch.probabilities for batch in batches])
-    expected = np.concatenate(list(predictor.probabilities(pictures)))
+    expected = np.concatenate(list(predictor.rows(pictures)))
     assert np.allclose(found, expected, atol=1e-6)
 
 

@@ -12,6 +12,7 @@ from convoy.cli import _models, _server
 
 if TYPE_CHECKING:
     from convoy.serving.engine import Batch
+    from convoy.serving.outputs import Output
     from convoy.serving.predictor import Predictor
     from convoy.serving.source import Reference
     from convoy.serving.tables import Row, Write
@@ -44,11 +45,13 @@ def predict(
     The bundle's network and preprocessing are used; no code that it carries is run.
     """
     from convoy.errors import DataError
-    from convoy.serving import engine, tables
+    from convoy.serving import engine, keeping, tables
 
     if output is not None:
         tables.check_ending(output)
     reference, predictor = _load(model, threads)
+    if keep:
+        keeping.check(predictor.output)
     if predictor.input.column == "image":
         pictures: Sequence[Any] = list(_pictures(paths, column))
         names = [str(path) for path in pictures]
@@ -60,18 +63,18 @@ def predict(
     with ExitStack() as stack:
         writes: list[Write] = []
         if output is not None:
-            writes.append(stack.enter_context(tables.written(output, predictor.classes)))
+            writes.append(stack.enter_context(tables.written(output, predictor.output)))
         if json:
-            printed = contextmanager(tables.as_json)(sys.stdout, predictor.classes)
+            printed = contextmanager(tables.as_json)(sys.stdout, predictor.output)
             writes.append(stack.enter_context(printed))
         elif output is None:
-            writes.append(stack.enter_context(_shown()))
+            writes.append(stack.enter_context(_shown(predictor.output)))
         advance = stack.enter_context(_progress(len(pictures)))
         keeper = stack.enter_context(_models.keeping()) if keep else None
         look = keeper.look if keeper is not None else None
         for batch in engine.classify_all(predictor, pictures, look=look):
             if keeper is not None and batch.looks:
-                keeper.put(reference, batch.looks, predictor.classes, batch.probabilities)
+                keeper.put(reference, batch.looks, predictor.classes, batch.rows)
             rows = _rows(batch, names, predictor, version)
             failed += len(batch.errors)
             for row in rows:
@@ -142,29 +145,28 @@ def _load(model: str | None, threads: int | None) -> "tuple[Reference, Predictor
 def _rows(batch: "Batch", names: Sequence[str], predictor: "Predictor", version: str) -> "list[Row]":
     from convoy.serving.tables import Row
 
-    answers = iter(batch.probabilities)
+    answers = iter(batch.rows)
     rows = []
     for number in batch.pictures:
         path, error = names[number], batch.errors.get(number)
         if error is not None:
-            rows.append(Row(path, None, None, version, error, ()))
+            rows.append(Row(path, (), version, error, ()))
             continue
-        chances = next(answers)
-        best = int(chances.argmax())
-        rows.append(Row(path, predictor.classes[best], float(chances[best]), version, None, chances.tolist()))
+        found = next(answers)
+        rows.append(Row(path, predictor.output.cells(found), version, None, found.tolist()))
     return rows
 
 
 @contextmanager
-def _shown() -> "Iterator[Write]":
+def _shown(output: "Output") -> "Iterator[Write]":
     """Collects what the terminal's table holds, and prints it at the end."""
     cells: list[tuple[object, ...]] = []
 
     def write(rows: "Sequence[Row]") -> None:
-        cells.extend((row.path, row.label, row.probability) for row in rows if row.error is None)
+        cells.extend((row.path, *row.head) for row in rows if row.error is None)
 
     yield write
-    _server.show_table(("picture", "label", "probability"), cells)
+    _server.show_table(("picture", *(name for name, _ in output.head)), cells)
 
 
 @contextmanager

@@ -183,7 +183,9 @@ class ValidateConfig(Section):
 class SplitConfig(Section):
     """How samples are divided. `auto`: predefined where data name splits, grouped where they have groups."""
 
-    strategy: Literal["auto", "stratified", "grouped", "stratified_grouped", "time", "predefined", "folds"]
+    strategy: Literal[
+        "auto", "stratified", "grouped", "stratified_grouped", "time", "predefined", "folds", "iterative"
+    ]
     val: Annotated[float, Field(gt=0.0, lt=1.0)]
     test: Annotated[float, Field(gt=0.0, lt=1.0)]
     seed: int = Field(ge=0)
