@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from convoy.config._base import Section
+from convoy.config.targets import PointsConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Policy = Literal["error", "quarantine", "warn", "off"]
@@ -28,6 +29,10 @@ _TAKEN_BY: dict[str, set[str]] = {
     "dataset": {"named"},
     "lines": {"text_lines"},
     "encoding": {"text_lines"},
+    "label_separator": {"table", "text_table"},
+    "label_cols": {"table", "text_table"},
+    "value_cols": {"table", "text_table"},
+    "points": {"table", "coco_keypoints"},
 }
 _NEEDED_BY: dict[str, set[str]] = {
     "table": {"table", "label_studio", "coco_keypoints", "text_table"},
@@ -79,6 +84,21 @@ class DataConfig(Section):
     target: str | None = Field(
         default=None, min_length=1, description="column with the label; of Label Studio the control's name"
     )
+    label_separator: str | None = Field(
+        default=None, min_length=1, description="between the labels in column `target`: a sample has several"
+    )
+    label_cols: list[str] | None = Field(
+        default=None, min_length=2, description="columns of 0 and 1, one a label, in place of `target`"
+    )
+    unlabelled: Literal["refuse", "none"] = Field(
+        default="refuse",
+        description="a row with no label at all: refuse (validate.checks.labels says what becomes of it), or "
+        "none: the sample has none of the labels",
+    )
+    value_cols: list[str] | None = Field(
+        default=None, min_length=1, description="columns of numbers to predict, in place of `target`"
+    )
+    points: PointsConfig | None = Field(default=None, description="keypoints to predict, in place of `target`")
     group_col: str | None = Field(
         default=None, min_length=1, description="column whose equal values stay on one side of the split"
     )
@@ -115,8 +135,39 @@ class DataConfig(Section):
                     f"{option} means nothing to source {self.source!r}; it belongs to "
                     + ", ".join(sorted(sources))
                 )
+            if option == "target" and self._other_targets:
+                continue
             if not given and self.source in _NEEDED_BY.get(option, ()):
                 raise ValueError(f"source {self.source!r} needs {option}")
+        return self
+
+    @property
+    def _other_targets(self) -> list[str]:
+        """The options given that name targets in place of `target`."""
+        points = self.points is not None and self.points.columns is not None
+        given = {"label_cols": self.label_cols, "value_cols": self.value_cols, "points": points or None}
+        return [name for name, value in given.items() if value]
+
+    @property
+    def task(self) -> Literal["classification", "labels", "values", "keypoints"]:
+        """What the targets are."""
+        if self.label_separator is not None or self.label_cols is not None:
+            return "labels"
+        if self.value_cols is not None:
+            return "values"
+        return "keypoints" if self.points is not None or self.source == "coco_keypoints" else "classification"
+
+    @model_validator(mode="after")
+    def _targets_are_of_one_kind(self) -> Self:
+        given = [name for name in ("target",) if self.target is not None] + self._other_targets
+        if self.source in ("table", "text_table") and len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} both name what is to be learned; keep one")
+        if self.label_separator is not None and self.target is None:
+            raise ValueError("label_separator needs target, the column with the labels")
+        if self.unlabelled != "refuse" and self.task != "labels":
+            raise ValueError("unlabelled belongs to label_separator or label_cols")
+        if self.source == "table" and self.points is not None and self.points.columns is None:
+            raise ValueError("points of a table need points.columns and points.names")
         return self
 
 

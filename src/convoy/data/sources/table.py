@@ -27,15 +27,14 @@ def scan(root: Path, data: DataConfig) -> Scan:
         DataError: there is no such table, it cannot be read, lacks a column, has no rows, or names no picture
             that is there.
     """
-    image, target = data.image_col, data.target
+    image = data.image_col
     assert data.table is not None
     assert image is not None
-    assert target is not None
     files = open_place(root, _FIX)
     name = locator(files, data.table)
-    table = _tables.read(files, name, _rows.columns(image, target, data))
+    table = _tables.read(files, name, _rows.columns(image, data))
     part = _rows.Part(table, tuple(dict.fromkeys(["", posixpath.dirname(name)])))
-    return _rows.scan(root, files, [part], image, target, data)
+    return _rows.scan(root, files, [part], image, data)
 
 
 def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
