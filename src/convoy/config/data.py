@@ -29,9 +29,9 @@ _TAKEN_BY: dict[str, set[str]] = {
     "dataset": {"named"},
     "lines": {"text_lines"},
     "encoding": {"text_lines"},
-    "label_separator": {"table", "text_table"},
-    "label_cols": {"table", "text_table"},
-    "value_cols": {"table", "text_table"},
+    "label_separator": {"table"},
+    "label_cols": {"table"},
+    "value_cols": {"table"},
     "points": {"table", "coco_keypoints"},
 }
 _NEEDED_BY: dict[str, set[str]] = {
@@ -98,7 +98,9 @@ class DataConfig(Section):
     value_cols: list[str] | None = Field(
         default=None, min_length=1, description="columns of numbers to predict, in place of `target`"
     )
-    points: PointsConfig | None = Field(default=None, description="keypoints to predict, in place of `target`")
+    points: PointsConfig | None = Field(
+        default=None, description="keypoints to predict, in place of `target`"
+    )
     group_col: str | None = Field(
         default=None, min_length=1, description="column whose equal values stay on one side of the split"
     )
@@ -160,7 +162,7 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _targets_are_of_one_kind(self) -> Self:
         given = [name for name in ("target",) if self.target is not None] + self._other_targets
-        if self.source in ("table", "text_table") and len(given) > 1:
+        if self.source == "table" and len(given) > 1:
             raise ValueError(f"{' and '.join(given)} both name what is to be learned; keep one")
         if self.label_separator is not None and self.target is None:
             raise ValueError("label_separator needs target, the column with the labels")

@@ -21,6 +21,7 @@ _PREPARE: dict[str, type[PrepareConfig | TextPrepareConfig]] = {
     "text": TextPrepareConfig,
 }
 
+
 class Config(Section):
     data: DataConfig
     validation: ValidateConfig = Field(alias="validate")  # pydantic has a method `validate`
