@@ -17,6 +17,7 @@ from convoy.bundle import contents, golden, onnx_export
 from convoy.bundle.packing import image
 from convoy.data.store import Store
 from convoy.errors import IntegrityError
+from convoy.serving import outputs
 from convoy.serving.outputs.classification import softmax
 from convoy.serving.predictor import Predictor
 from convoy.stages.package import package
@@ -218,7 +219,7 @@ def test_a_wrong_graph_is_refused_by_the_name_of_a_sample(
 def test_an_answer_that_is_not_a_number_is_no_agreement() -> None:
     samples = [{"id": "a", "file": "00.png", "target": "up", "probabilities": [0.5, 0.5]}]
     with pytest.raises(IntegrityError):
-        golden.check(samples, [{"down": float("nan"), "up": 0.5}], ["down", "up"], "ONNX")
+        golden.check(samples, [np.array([np.nan, 0.5])], outputs.of({"classes": ["down", "up"]}), "ONNX")
 
 
 def test_an_incomplete_bundle_is_refused(workshop: Path, tmp_path: Path) -> None:

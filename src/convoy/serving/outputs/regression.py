@@ -13,8 +13,8 @@ class Numbers:
     """See `convoy.serving.outputs.Output`; a row is a value each, in the units of the training data.
 
     Of points a row is x and y of each, in pixels of the prepared picture (`preprocessing.spec`), the first
-    one's centre at 0; an answer also holds `points`, as shares of its width and height, which are those of the
-    picture that was sent where `spec.resize` is stretch.
+    one's centre at 0; an answer also holds `points`, as shares of its width and height, which are those of
+    the picture that was sent where `spec.resize` is stretch.
     """
 
     noun, key, classes = "target", "values", False
