@@ -1,7 +1,7 @@
 """An objective is complete: it has its part in every layer, and the configuration knows what goes with it."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 

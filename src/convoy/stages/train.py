@@ -376,7 +376,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
         "loss": facts["objective"]["loss"]["name"],
-        "label_smoothing": facts["objective"]["label_smoothing"],
+        **{n: facts["objective"][n] for n in ("label_smoothing",) if n in facts["objective"]},
         "augment.online": " ".join(transforms) or "none",
         "augment.mixing": str(Mixing.of(facts["augment"]) or "none"),
         "augment.offline_copies": facts["augment"]["offline_copies"],
