@@ -55,7 +55,7 @@ def sections(objective: str, task: str) -> dict[str, Any]:
     none = objective != "classification"
     return {
         "data": DATA[task],
-        "objective": {"name": objective, **({"loss": "smooth_l1"} if objective == "regression" else {})},
+        "objective": {"name": objective},
         "evaluate": {"calibration": "none" if none else "temperature", "baseline": "none"},
         "register": {"gate": {**_gate(), **gate}},
     }

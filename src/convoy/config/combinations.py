@@ -40,6 +40,13 @@ SUITS = {
         copies=True,
         monitors=("val_loss", "val_accuracy"),
     ),
+    "multilabel": Suits(
+        modalities=("image",),
+        tasks=("labels",),
+        metrics=("macro_f1", "micro_f1", "mean_ap", "subset_accuracy"),
+        baselines=("mean",),
+        monitors=("val_loss", "val_accuracy"),
+    ),
     "regression": Suits(
         modalities=("image",),
         tasks=("values", "keypoints"),
@@ -82,7 +89,7 @@ def evaluate(name: str, modality: str | None, calibration: str, baseline: str, c
     """Why a section `evaluate` does not go with the objective; None where it does."""
     suits = SUITS[name]
     if calibration != "none" and not suits.calibration:
-        return f"calibration: {calibration} is of probabilities, and objective {name} gives none; use none"
+        return f"calibration: {calibration} is of probabilities of classes, and {name} gives none; use none"
     own = _BASELINES.get(modality or "", "")
     known = [*([own] if suits.of_modality and own else []), *suits.baselines]
     if modality is not None and baseline not in ("none", *known):
