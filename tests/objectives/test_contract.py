@@ -71,7 +71,7 @@ def _gate() -> dict[str, Any]:
 
 @pytest.mark.parametrize("task", DATA)
 @pytest.mark.parametrize("model", SECTIONS)
-@pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
+@pytest.mark.parametrize("objective", plugins.names("objective"))
 def test_every_combination_is_taken_or_refused_with_the_reason(
     objective: str, model: str, task: str, repository: Path, tmp_path: Path
 ) -> None:
@@ -86,7 +86,12 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
     assert f"name: {objective}" in str(refused.value)
 
 
-@pytest.mark.parametrize("model", SECTIONS)
+QUICK = {"lenet5", "cnn"}  # the others take longer, and train by the same code
+
+
+@pytest.mark.parametrize(
+    "model", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SECTIONS]
+)
 @pytest.mark.parametrize(
     ("objective", "task"),
     [(name, task) for name, suits in SUITS.items() for task in suits.tasks if name != "classification"],

@@ -80,7 +80,7 @@ class Weighted:
         }
 
     def areas(self, weights: Floats) -> dict[str, Floats]:
-        """mean_ap: the mean of the labels' average precisions, where some samples have the label, some not."""
+        """mean_ap: the mean of the labels' average precisions, where some samples have the label, not all."""
         each = np.array([ranking.areas(weights)[1] for ranking in self._rankings])
         known = np.isfinite(each)
         counts = np.maximum(known.sum(axis=0), 1)

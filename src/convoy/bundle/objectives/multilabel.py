@@ -58,7 +58,8 @@ def _baseline(found: Mapping[str, Any]) -> str:
     low, high = found["interval"]
     return f"""
 For comparison: always saying the labels that most training samples have is wrong in
-{found["hamming_loss"]:.4f} of the labels, the network in {found["difference"]:.4f} fewer [{low:.4f}, {high:.4f}].
+{found["hamming_loss"]:.4f} of the labels, the network in {found["difference"]:.4f} fewer
+[{low:.4f}, {high:.4f}].
 """
 
 
@@ -78,8 +79,8 @@ CARD = Says(
     baseline=_baseline,
     reading=lambda _info: (
         "Each probability is a question of its own; they do not sum to 1, and are not calibrated. A label\n"
-        "is said from its threshold on (`thresholds` in bundle.json), which had the best F1 on the validation "
-        "split.\n"
+        "is said from its threshold on (`thresholds` in bundle.json), which had the best F1 on "
+        "validation.\n"
     ),
     limits=lambda _info, showing: f"It may answer with no label at all,\nand should for {showing}.",
     outputs_chinese=lambda info: f"共 {len(info['classes'])} 个标签。",

@@ -167,8 +167,8 @@ def _page(
     findings = []
     if found := metrics.get("baseline"):
         findings.append(
-            f"Always saying the labels that most training samples have is wrong in {found['hamming_loss']:.4f} "
-            f"of the labels: the model in {found['difference']:.4f} fewer "
+            "Always saying the labels that most training samples have is wrong in "
+            f"{found['hamming_loss']:.4f} of the labels: the model in {found['difference']:.4f} fewer "
             f"[{found['interval'][0]:.4f}, {found['interval'][1]:.4f}]."
         )
     per_label, sliced, damaged = tables
