@@ -81,7 +81,7 @@ deps: $(VENV)/.installed-dev
 # Resolves the lock files anew; names and versions only.
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra pipeline --python-version 3.11 --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
-	$(UV) pip compile pyproject.toml --extra team --extra dev -c requirements.lock --python-version 3.11 --no-header --no-annotate --no-emit-index-url --quiet -o requirements-dev.lock
+	$(UV) pip compile pyproject.toml --extra team --extra text --extra dev -c requirements.lock --python-version 3.11 --no-header --no-annotate --no-emit-index-url --quiet -o requirements-dev.lock
 
 # The MLflow UI on the embedded store, on loopback.
 ui: $(VENV)/.installed

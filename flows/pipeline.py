@@ -32,7 +32,7 @@ from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
 from convoy.notify import runs as told
 from convoy.owners import Owner
-from convoy.pipeline import abandoned, causes, dag, history, lease, summary
+from convoy.pipeline import abandoned, causes, dag, history, lease, summary, templates
 from convoy.pipeline.causes import Ending
 from convoy.pipeline.fresh import standing as standing_of
 from convoy.pipeline.progress import EpochArtifact
@@ -157,6 +157,7 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
 
 def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
     config = load(ROOT / PARAMS)
+    templates.check(ROOT, config)
     if not checked:
         from convoy.pipeline.preflight import preflight
 

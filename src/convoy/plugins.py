@@ -31,6 +31,7 @@ PLACES = {
     "view": ("convoy.evaluation.modalities", "view"),
     "input": ("convoy.serving.inputs", ""),
     "packing": ("convoy.bundle.packing", ""),
+    "scaffold": ("convoy.scaffold.modalities", ""),
 }
 
 OF_OBJECTIVES = ("objective", "targets", "evaluation", "judging", "output", "describing")

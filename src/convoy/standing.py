@@ -3,11 +3,13 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from convoy.layout import STATE
 from convoy.owners import Owner
 
 FILE = STATE / "stack.json"
+_ADDRESSES = ("mlflow", "prefect", "serve", "backend")
 
 
 @dataclass(frozen=True)
@@ -15,20 +17,22 @@ class Standing:
     """The stack that a living `convoy up` keeps.
 
     Attributes:
-        pid: of the supervisor.
-        create_time: of that process, seconds since the epoch.
+        owner: the supervisor.
         mlflow: what MLFLOW_TRACKING_URI takes.
         prefect: what PREFECT_API_URL takes.
         serve: where the champion is served; None while nothing is.
         backend: sqlite or postgresql.
     """
 
-    pid: int
-    create_time: float
+    owner: Owner
     mlflow: str
     prefect: str
     serve: str | None
     backend: str
+
+    def record(self) -> dict[str, Any]:
+        """What `find` reads."""
+        return {**self.owner.record(), **{name: getattr(self, name) for name in _ADDRESSES}}
 
     @property
     def prefect_ui(self) -> str:
@@ -46,7 +50,7 @@ def find(root: Path) -> Standing | None:
         owner = Owner.read(known)
         if owner is None or not owner.local or owner.gone:
             return None
-        return Standing(**{name: known[name] for name in Standing.__dataclass_fields__})
+        return Standing(owner, **{name: known[name] for name in _ADDRESSES})
     except (OSError, ValueError, KeyError, TypeError):
         return None
     except ModuleNotFoundError:  # psutil: an installation that only predicts keeps no stack

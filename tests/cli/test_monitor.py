@@ -116,7 +116,7 @@ def test_a_model_that_labels_prove_worse_is_drift(convoy: Command, pictures: Pat
     convoy("monitor", "labels", str(table(tmp_path / "wrong.csv", wrong)))
     answer = convoy("monitor")
     assert isinstance(answer.error, DriftFound)
-    assert "right in 0.0% of 60 labelled pictures, 100.0% in the test" in str(answer.error)
+    assert "right in 0.0% of 60 labelled samples, 100.0% in the test" in str(answer.error)
     replaced = [{**row, "target": "up" if row["target"] == "down" else "down"} for row in wrong]
     assert (
         "60 of them replace another one"

@@ -1,6 +1,9 @@
 """What `convoy run` starts, and that it starts nothing where nothing is left to do."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +12,7 @@ import pytest
 
 from convoy.data import downloads
 from convoy.errors import ConfigError, ResourceError
-from convoy.pipeline import abandoned, fresh, preflight, recorded, server, summary
+from convoy.pipeline import abandoned, causes, fresh, preflight, recorded, server, summary
 from convoy.pipeline.fresh import Standing
 from tests.data.sources.toys_named import write_set
 from tests.registry import fixtures
@@ -36,8 +39,14 @@ def stands(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[Stand
     """Says what DVC answers, in a project whose flow only writes how it was called, without a server."""
 
     @contextmanager
-    def no_server(_log: Path) -> Iterator[Callable[[], str]]:
-        yield lambda: "http://temporary/api"
+    def no_server(log: Path) -> Iterator[server.Temporary]:
+        monkeypatch.setattr(server.Temporary, "address", lambda self: self.url)
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+            if os.environ.get("SERVER") == "dies":
+                process.kill()
+                process.wait()
+            yield server.Temporary(process, "http://temporary/api", log)
+            process.kill()
 
     (project.root / "flows").mkdir()
     (project.root / "flows/pipeline.py").write_text(FLOW)
@@ -160,6 +169,19 @@ def test_the_flows_exit_code_is_the_commands(
     stands(None)
     monkeypatch.setenv("CODE", "3")
     assert code(convoy("run")) == 3
+
+
+def test_a_temporary_server_that_died_is_named_where_the_run_failed_and_no_matter_where_not(
+    stands: Stands, project: Project, convoy: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands(None)
+    monkeypatch.setenv("SERVER", "dies")
+    assert code(convoy("run")) == 0
+    monkeypatch.setenv("CODE", "1")
+    answer = convoy("run")
+    assert isinstance(answer.error, ResourceError)
+    assert "Prefect server ended in the middle of the run (signal 9)" in str(answer.error)
+    assert causes.of(causes.Ending(code=5, message=str(answer.error))).name == "server away"
 
 
 def test_a_tracking_server_that_is_away_ends_the_run_with_its_name(

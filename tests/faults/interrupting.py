@@ -15,6 +15,7 @@ import psutil
 
 from convoy.bundle import contents
 from convoy.pipeline import lease, rwlock
+from convoy.training import journal
 from tests.project import environment, make_project, run
 
 SECONDS = 1200.0  # for anything that has to happen, on a busy machine
@@ -114,6 +115,17 @@ def quiet(project: Path) -> bool:
     return False
 
 
+def until_trained(project: Path, epochs: int) -> Path:
+    """The journal of the training, as soon as it tells of some epochs."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        for path in (project / ".convoy/runs").glob("*/journal.jsonl"):
+            if sum(event["event"] == "metrics" for event in journal.read(path)) >= epochs:
+                return path
+        time.sleep(0.1)
+    raise AssertionError(log(project)[-3000:])
+
+
 def explained(project: Path) -> dict[str, Any]:
     done = run(project, "convoy", "explain", "--json")
     assert done.returncode == 0, done.stderr
@@ -140,5 +152,7 @@ def nothing_is_left(project: Path) -> None:
 
 
 def _column(database: Path, query: str) -> list[str]:
+    if not database.is_file():  # set aside as damaged, and no server has begun a new one
+        return []
     with closing(sqlite3.connect(database)) as connection:
         return [str(value) for (value,) in connection.execute(query)]

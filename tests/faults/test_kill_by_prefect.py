@@ -22,6 +22,7 @@ from tests.faults.interrupting import (
     processes,
     small_project,
     started,
+    until_trained,
 )
 from tests.project import run
 
@@ -51,17 +52,6 @@ def ready(url: str, project: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise AssertionError(log(project)[-3000:])
-
-
-def until_trained(project: Path, epochs: int) -> Path:
-    """The journal of the training, as soon as it tells of some epochs."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        for path in (project / ".convoy/runs").glob("*/journal.jsonl"):
-            if sum(event["event"] == "metrics" for event in journal.read(path)) >= epochs:
-                return path
-        time.sleep(0.1)
     raise AssertionError(log(project)[-3000:])
 
 

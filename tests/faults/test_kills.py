@@ -1,5 +1,6 @@
 """Each process of a run killed or told to end, each stage once; the next run ends in the same bytes."""
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -35,7 +36,22 @@ TREE = [
     (RUN, KILL, "augment", {"killed", "told to end"}),
     (MIRROR, KILL, "train", {"done"}),
 ]
+# the rest of it; a run without its temporary Prefect server ends, and says so
+REST = [
+    ("convoy stage ingest", TERM, "ingest", {"told to end"}),
+    (DVC, TERM, "validate", {"told to end"}),
+    (SERVER, KILL, "prepare", {"server away"}),
+    (SERVER, TERM, "augment", {"server away"}),
+    (MIRROR, TERM, "train", {"done"}),
+]
 STAGES = ("ingest", "validate", "split", "prepare", "augment", "train", "evaluate", "package")
+# faketime 0.9.10 moves the deadline of clock_nanosleep, too, which time.sleep takes from the true clock.
+SLEEP = """
+import select
+import time
+
+time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+"""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +100,21 @@ def test_each_process_of_the_tree_killed_or_told_to_end_in_turn(undisturbed: str
     nothing_is_left(project)
 
 
+def test_the_rest_of_the_tree_killed_or_told_to_end_in_turn(undisturbed: str, tmp_path: Path) -> None:
+    project = small_project(tmp_path / "project")
+    for victim, number, stage, causes in REST:
+        with started(project, "convoy", "run") as process:
+            hit(project, victim, number, f"convoy stage {stage}")
+            process.wait(SECONDS)
+            assert quiet(project)
+        found = explained(project)
+        assert found["cause"] in causes, (victim, number, stage, found, log(project)[-3000:])
+        assert (process.returncode == 0) == ("done" in causes)
+    assert bundle(project) == undisturbed
+    assert mlflow_runs(project) == ["FINISHED"]
+    nothing_is_left(project)
+
+
 def test_each_stage_killed_once(undisturbed: str, tmp_path: Path) -> None:
     """By DVC alone, each stage twice: killed, and then whole."""
     project = small_project(tmp_path / "project")
@@ -107,7 +138,10 @@ def test_each_stage_killed_once(undisturbed: str, tmp_path: Path) -> None:
 def test_a_clock_that_is_two_days_off_one_way_and_then_the_other(undisturbed: str, tmp_path: Path) -> None:
     """A run of two days ago is killed, one of the day after tomorrow finishes, today's has nothing to do."""
     project = small_project(tmp_path / "project")
-    off = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(SLEEP, encoding="utf-8")
+    path = os.pathsep.join(map(str, (project / "src", tmp_path / "site")))
+    off = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": path}
     with started(project, "faketime", "-f", "-2d", "convoy", "run", **off) as process:
         hit(project, FLOW, KILL, "convoy stage train")
         assert process.wait(SECONDS) != 0

@@ -20,8 +20,8 @@ from pathlib import Path
 from convoy.pipeline.server import temporary_server
 print("ready", flush=True)
 sys.stdin.readline()
-with temporary_server(Path(f"server{sys.argv[2]}.log")) as address:
-    os.environ["PREFECT_API_URL"] = address()
+with temporary_server(Path(f"server{sys.argv[2]}.log")) as server:
+    os.environ["PREFECT_API_URL"] = server.address()
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
 

@@ -115,7 +115,7 @@ def test_labels_that_show_a_worse_model_are_drift_whatever_the_pictures_look_lik
     assert verdict.status == "drifted"
     assert verdict.performance.worse
     assert verdict.performance.accuracy == pytest.approx(0.7)
-    assert verdict.reason.startswith("right in 70.0% of 300 labelled pictures, 95.0% in the test")
+    assert verdict.reason.startswith("right in 70.0% of 300 labelled samples, 95.0% in the test")
 
 
 def test_a_loss_within_the_interval_or_within_what_is_borne_is_none() -> None:

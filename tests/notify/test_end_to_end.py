@@ -85,8 +85,8 @@ def test_addresses_may_lie_in_a_prefect_block(tmp_path: Path, listener: Robot) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(project / ".prefect"))
         patch.chdir(project)
-        with temporary_server(project / "server.log") as address_of:
-            url = address_of()
+        with temporary_server(project / "server.log") as server:
+            url = server.address()
             more = {"PREFECT_API_URL": url, "PREFECT_HOME": str(project / ".prefect")}
             subprocess.run(
                 [sys.executable, "-c", save], check=True, timeout=300,

@@ -68,3 +68,14 @@ def test_an_unknown_recipe_lists_the_known(tmp_path: Path) -> None:
     assert "image_folder" in error.value.fix
     with pytest.raises(ConfigError, match="no params"):
         write(tmp_path, base="a: [1")
+
+
+def test_an_older_file_gets_its_modality_and_keeps_every_other_byte() -> None:
+    text = parameters.recipe("digits")
+    before = "".join(line for line in text.splitlines(keepends=True) if "modality:" not in line)
+    after = parameters.with_modality(before)
+    assert after is not None
+    assert after.replace("  modality: image\n", "") == before
+    assert parameters.with_modality(after) is None
+    for broken in ("a: [1", "data: 3\n", "data: {}\n", "data: {source: idx}\n", ""):
+        assert parameters.with_modality(broken) is None

@@ -173,6 +173,19 @@ def test_a_refresh_brings_the_installed_files_and_spares_what_is_not_committed(
     git(root, "diff", "--quiet", "HEAD~1")
 
 
+def test_a_refresh_gives_an_older_project_its_modality(made: Made, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    git(tmp_path, "clone", "--quiet", str(made.project), str(root))
+    params = root / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("  modality: image\n", ""), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"not committed: params\.yaml"):
+        originals.refresh(root)
+    git(root, "commit", "--quiet", "-a", "--message", "older")
+    assert originals.refresh(root) == ["params.yaml"]
+    assert params.read_text(encoding="utf-8") == text
+
+
 def test_a_checkout_with_its_own_code_is_not_refreshed(repository: Path) -> None:
     with pytest.raises(ConfigError, match="code of its own"):
         originals.refresh(repository)

@@ -33,10 +33,8 @@ def child() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def stand(root: Path, owner: Owner, *children: tuple[str, Owner]) -> Standing:
-    found = Standing(
-        owner.pid, owner.create_time, "http://127.0.0.1:5", "http://127.0.0.1:4/api", None, "sqlite"
-    )
-    standing.write(root, found, owner, children)
+    found = Standing(owner, "http://127.0.0.1:5", "http://127.0.0.1:4/api", None, "sqlite")
+    standing.write(root, found, children)
     return found
 
 

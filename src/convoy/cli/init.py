@@ -1,4 +1,4 @@
-"""`convoy init`: from a folder of pictures to a project that runs."""
+"""`convoy init`: from a folder, an archive or a table to a project that runs."""
 
 import shlex
 import sys
@@ -19,12 +19,24 @@ _MOST_ROWS = 40
 def init(
     data: Annotated[
         Path | None,
-        typer.Argument(help="Folder, archive (zip, tar), table (CSV, TSV, Parquet), export or .npz file."),
+        typer.Argument(
+            help="Folder, archive (zip, tar), table (CSV, TSV, Parquet), file of lines `label text`, "
+            "export or .npz file; with --from the project's folder."
+        ),
     ] = None,
-    into: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
+    into: Annotated[Path | None, typer.Option(help="The project's folder (default: this one).")] = None,
+    origin: Annotated[
+        Path | None, typer.Option("--from", help="The data: `convoy init DIR --from DATA`.")
+    ] = None,
+    modality: Annotated[
+        str | None,
+        typer.Option(help="What a sample is, where the data could be several things: image, text, …"),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Of the model (default: from the data's name).")] = None,
     target: Annotated[str | None, typer.Option(help="A table's column with the label.")] = None,
     image_col: Annotated[str | None, typer.Option(help="A table's column with the picture's path.")] = None,
+    text_col: Annotated[str | None, typer.Option(help="A table's column with the text.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of files of lines, such as latin-1.")] = None,
     group_col: Annotated[
         str | None, typer.Option(help="A table's column whose equal values stay on one side of the split.")
     ] = None,
@@ -51,6 +63,10 @@ def init(
     if refresh:
         _refresh(json=json)
         return
+    if origin is not None:
+        if data is not None and into is not None:
+            raise ConfigError("the project's folder is named twice", where="--into", fix="leave out --into")
+        data, into = origin, data or into
     if data is None:
         raise ConfigError("which data?", fix="convoy init FOLDER")
     from convoy.scaffold import project
@@ -58,8 +74,8 @@ def init(
 
     made = project.create(
         data,
-        into,
-        wishes=Wishes(image_col, target, group_col, split_col, time_col),
+        into or Path(),
+        wishes=Wishes(image_col, target, group_col, split_col, time_col, text_col, modality, encoding),
         name=name,
         recipe=recipe,
         in_place=in_place,
@@ -92,8 +108,6 @@ def _refresh(*, json: bool) -> None:
 
 
 def _show(made: "Made") -> None:
-    from convoy.scaffold.project import SHEET
-
     seen, counts = made.seen, made.seen.counts
     if seen.task == "classification":
         given = [side for side in ("train", "val", "test") if seen.given and counts[side].any()]
@@ -102,26 +116,24 @@ def _show(made: "Made") -> None:
         )
         rows = [
             (
-                str(name), f"{row['all']:,}", f"{row['all'] / max(1, seen.pictures):.1%}",
+                str(name), f"{row['all']:,}", f"{row['all'] / max(1, seen.samples):.1%}",
                 *(f"{row[side]:,}" for side in given),
             )
             for name, row in order.head(_MOST_ROWS).iterrows()
         ]  # fmt: skip
         _server.show_table(
-            ("class", "pictures", "share", *given),
+            ("class", made.part.NOUN, "share", *given),
             rows,
-            f"{seen.pictures:,} pictures in {len(counts)} classes",
+            f"{seen.samples:,} {made.part.NOUN} in {len(counts)} classes",
         )
         if len(counts) > _MOST_ROWS:
             typer.echo(f"… and {len(counts) - _MOST_ROWS} smaller classes")
     project = made.project
     here = project == Path.cwd()
-    typer.echo(f"contact sheet: {SHEET if here else project / SHEET}")
+    typer.echo(f"contact sheet: {made.sheet if here else project / made.sheet}")
     typer.echo(f"data:          {made.path}{' (where they were)' if made.in_place else ''}")
     if made.choices is not None:
-        side, epochs = made.choices.side, made.choices.epochs
-        kind = "grey" if made.choices.channels == 1 else "colour"
-        typer.echo(f"params.yaml:   {side} px, {kind}, {epochs} epochs, {made.choices.duration}")
+        typer.echo(f"params.yaml:   {made.part.told(made.choices)}")
     for note in made.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"next: {'' if here else f'cd {shlex.quote(str(project))} && '}convoy run")

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +34,7 @@ def run(
     this machine. One run at a time has the project: another one waits, and says for whom.
     """
     from convoy.config.load import load
-    from convoy.pipeline import history, lease
+    from convoy.pipeline import history, lease, templates
     from convoy.pipeline.causes import Ending
 
     root = environment.project_root()
@@ -43,7 +42,7 @@ def run(
     environment.apply(root)
     resuming.ask(allow_inexact_resume, restart_training)
     try:
-        load(PARAMS)  # before it waits
+        templates.check(root, load(PARAMS))  # before it waits
     except ConvoyError as error:
         history.begin(root, "convoy run").end(Ending(code=error.exit_code, message=str(error)))
         raise
@@ -98,14 +97,13 @@ def _run(root: Path, config: "Config") -> int:
     if not given:
         standing = _standing(root, config)
         known = ["--fresh", *sorted(standing.fresh)] if standing else ["--fresh"]
-    server = (
-        nullcontext(partial(str, given)) if given else temporary_server(STATE / "logs" / "prefect-server.log")
-    )
-    with server as address:
+    with ExitStack() as stack:
+        log = STATE / "logs" / "prefect-server.log"
+        server = None if given else stack.enter_context(temporary_server(log))
         from convoy.pipeline.preflight import preflight  # torch: seconds
 
         preflight(config)  # while the server starts
-        url = address()
+        url = server.address() if server else str(given)
         process = subprocess.Popen(
             [sys.executable, str(flow), "--checked", *known],
             env={**os.environ, "PREFECT_API_URL": url},
@@ -113,14 +111,17 @@ def _run(root: Path, config: "Config") -> int:
             pass_fds=lease.descriptors(),
         )
         try:
-            if not given:
+            if server:
                 for name in abandoned.mark(url):  # while the flow's process imports
                     _say(f"flow run {name} is now Crashed: its process is gone")
-            return process.wait()
+            code = process.wait()
         except SystemExit:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
+        if code > 0 and server:
+            server.check()
+        return code
 
 
 def _say(line: str) -> None:

@@ -136,7 +136,7 @@ def _conclusion(
     reasons = []
     if done.worse and done.accuracy is not None:
         reasons.append(
-            f"right in {done.accuracy:.1%} of {done.labelled} labelled pictures, "
+            f"right in {done.accuracy:.1%} of {done.labelled} labelled samples, "
             f"{done.test_accuracy:.1%} in the test"
         )
     reasons += [

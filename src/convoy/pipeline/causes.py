@@ -169,7 +169,8 @@ CAUSES = (
         True,
         _says(
             r"cannot be reached|no answer:|broken off|the server answers (5|429)|does not listen"
-            r"|Prefect server did not start|Can't connect to Server API|ConnectError|Connection refused",
+            r"|Prefect server (did not start|ended)|Can't connect to Server API|ConnectError"
+            r"|Connection refused|ConcurrencySlotAcquisitionError|All connection attempts failed",
             None,
             1,
             5,

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from convoy.errors import ResourceError
@@ -36,15 +37,54 @@ def die_with_parent() -> Callable[[], None] | None:
     return arrange
 
 
+@dataclass(frozen=True)
+class Temporary:
+    """A server that was started."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def address(self) -> str:
+        """Of its API, as soon as it answers.
+
+        Raises:
+            ResourceError: it ended or did not answer; its log is named.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=2):  # noqa: S310  # loopback
+                    return self.url
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise ResourceError(
+            "the temporary Prefect server did not start",
+            where=str(self.log),
+            fix="read its log; `make clean-state` resets it",
+        )
+
+    def check(self) -> None:
+        """Raises:
+        ResourceError: it has ended, and nobody asked it to.
+        """
+        code = self.process.poll()
+        if code is not None:
+            raise ResourceError(
+                f"the temporary Prefect server ended in the middle of the run ({_how(code)})",
+                where=str(self.log),
+                fix="see what ended it (`dmesg`: memory that ran out); `convoy run` goes on where it was",
+            )
+
+
+def _how(code: int) -> str:
+    """What a child's return code tells."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
 @contextmanager
-def temporary_server(log: Path) -> Iterator[Callable[[], str]]:
-    """Start the server at once; the yielded function waits until it answers and returns its API address.
-
-    Its database lies in PREFECT_HOME, which must be set.
-
-    Raises (from the function):
-        ResourceError: it ended or did not answer; its log is named.
-    """
+def temporary_server(log: Path) -> Iterator[Temporary]:
+    """Start the server at once, and end it at the end. Its database lies in PREFECT_HOME, which is set."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +107,7 @@ def temporary_server(log: Path) -> Iterator[Callable[[], str]]:
     note = log.with_name(f"{_NOTE}{process.pid}.json")
     write_json(note, {"server": Owner.of(process.pid).record(), "starter": Owner.of().record()})
     try:
-        yield lambda: _wait(process, url, log)
+        yield Temporary(process, url, log)
     finally:
         process.terminate()
         try:
@@ -99,21 +139,6 @@ def orphans(logs: Path, *, act: bool = True) -> list[int]:
         elif act:
             note.unlink(missing_ok=True)
     return found
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> str:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310  # loopback
-                return url
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise ResourceError(
-        "the temporary Prefect server did not start",
-        where=str(log),
-        fix="read its log; `make clean-state` resets it",
-    )
 
 
 def _free_port() -> int:

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from convoy.environment import state_dir
 from convoy.errors import IntegrityError, ResourceError
+from convoy.locking import only_one
 from convoy.proof.git import git, has_commit, last_line
 
 _TREE, _CACHE, _LOCK = "tree", "cache", ".lock"
@@ -141,17 +142,12 @@ def prune(root: Path, folder: str = _REPRODUCE) -> None:
     place = state_dir(root) / folder
     names = {path.name.removesuffix(_LOCK) for path in place.iterdir()} if place.is_dir() else set()
     for name in sorted(names):
-        lock = FileLock(place / f"{name}{_LOCK}")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue  # of a call that runs
-        try:
-            end_processes(place / name)
-            shutil.rmtree(place / name, ignore_errors=True)
-            Path(lock.lock_file).unlink(missing_ok=True)
-        finally:
-            lock.release()
+        lock = place / f"{name}{_LOCK}"
+        with only_one(lock) as mine:
+            if mine:  # else of a call that runs
+                end_processes(place / name)
+                shutil.rmtree(place / name, ignore_errors=True)
+                lock.unlink(missing_ok=True)
     git(root, "worktree", "prune", check=False)
 
 

@@ -13,6 +13,7 @@ from convoy.environment import state_dir
 from convoy.errors import DataError
 from convoy.io import read_json, sha256_tree, write_text
 from convoy.layout import AUGMENT, EVALUATE, PARAMS, TRAIN
+from convoy.locking import only_one
 from convoy.registry import note, outbox, runs
 from convoy.registry.client import connect, reached, tracking_uri
 from convoy.training import journal
@@ -90,12 +91,9 @@ def _send_waiting(
         found = [p for p in found if not outbox.is_sent(p, uri) or outbox.kept_evaluation(p)]
     sent = []
     for path in found:
-        try:
-            with FileLock(path.with_suffix(".lock"), timeout=0):
-                closed = journal.Journal(path).close_abandoned()
-                run_id = _send(client, root, experiment, path) if closed else ""
-        except Timeout:  # a mirror is at it
-            continue
+        with only_one(path.with_suffix(".lock")) as mine:  # else a mirror is at it
+            closed = mine and journal.Journal(path).close_abandoned()
+            run_id = _send(client, root, experiment, path) if closed else ""
         if run_id:
             sent.append(run_id)
     return sent

@@ -1,25 +1,21 @@
-"""Data brought into a project: the same files, shards of very many, a table with the pictures it names."""
+"""Data brought into a project: the same files, shards of very many, a selection of them."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from convoy import plugins
 from convoy.data.files import open_place
 from convoy.data.files._base import OFFERED
-from convoy.data.files.folder import Folder
 from convoy.errors import ConfigError, ResourceError
-from convoy.scaffold import tables
-from convoy.scaffold.recognise import Found, located
+from convoy.scaffold.place import Found
 
 RAW = Path("data") / "raw"
 
 _CLONE = 0x40049409  # FICLONE of linux/fs.h: a copy that shares its blocks until one of the two is written
 _COPIERS = 4
-_OUTSIDE = "pictures"  # folder for pictures that lie elsewhere than their table
-_EXPORTS = ("label_studio", "coco_keypoints", "hf_imagefolder")
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class Shipment:
         files: relative posix name -> where it lies now; of a single file the name is empty.
         folders: relative names of all folders, empty ones too.
         written: relative name -> new content (a table whose paths were made relative).
-        missing: pictures that a table names and that are nowhere.
+        missing: what a table names and what is nowhere.
         whole: the folder or file that this is all of; None: a selection, or changed.
     """
 
@@ -53,51 +49,11 @@ def shipment(found: Found, pointed: Path) -> Shipment:
     root = found.root
     if root.is_file():
         return Shipment({"": root}, whole=root)
-    if found.options["source"] == "table":
-        chosen = _of_table(found, whole=pointed.is_dir())
-        if chosen is not None:
-            return chosen
-    elif pointed.is_file() and found.options["source"] in _EXPORTS and found.scan is not None:
-        paths = dict.fromkeys([pointed.name, *found.scan.samples["path"]])
-        return Shipment({name: root / name for name in paths if (root / name).is_file()})
+    chosen: Shipment | None = plugins.load("scaffold", found.modality).selection(found, pointed)
+    if chosen is not None:
+        return chosen
     files = open_place(root, "")
     return Shipment({name: root / name for name in files.names()}, tuple(files.folders()), whole=root)
-
-
-def _of_table(found: Found, *, whole: bool) -> Shipment | None:
-    """A table with its pictures; None where all lie below the root and the root is wanted as a whole."""
-    root, name, column = found.root, found.options["table"], found.options["image_col"]
-    table = tables.read(Folder(root), name)
-    places = {value: located(root, value) for value in table[column].unique() if value.strip()}
-    there = {value: place for value, place in places.items() if place is not None}
-    missing = tuple(value for value, place in places.items() if place is None)
-    plain = all(os.path.normpath(root / value) == str(place) for value, place in there.items())
-    inside = all(
-        place.is_relative_to(root) and not Path(value).is_absolute() for value, place in there.items()
-    )
-    if plain and inside:
-        if whole:
-            return None
-        files = {PurePosixPath(os.path.normpath(value)).as_posix(): place for value, place in there.items()}
-        return Shipment({**files, name: root / name}, missing=missing)
-    names = _relative(root, there)
-    table[column] = [names.get(value, value) for value in table[column]]
-    files = {names[value]: place for value, place in there.items()}
-    return Shipment(files, written={name: tables.write(table, name)}, missing=missing)
-
-
-def _relative(root: Path, there: Mapping[str, Path]) -> dict[str, str]:
-    """Path as the table says it -> the one that it gets."""
-    outside = [place for place in there.values() if not place.is_relative_to(root)]
-    inside = {place.relative_to(root).parts[0] for place in there.values() if place.is_relative_to(root)}
-    common = Path(os.path.commonpath([place.parent for place in outside])) if outside else root
-    folder = next(name for n in range(len(inside) + 1) if (name := _OUTSIDE + "-2" * n) not in inside)
-    return {
-        value: place.relative_to(root).as_posix()
-        if place.is_relative_to(root)
-        else f"{folder}/{place.relative_to(common).as_posix()}"
-        for value, place in there.items()
-    }
 
 
 def bring(what: Shipment, target: Path) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from convoy.config.augment import PresetName
-from convoy.scaffold.survey import Survey
+from convoy.scaffold.survey import Seen, Survey
 
 SIDES = (28, 32, 48, 64, 96, 128)
 
@@ -77,12 +77,12 @@ class Choices:
 
 def choose(seen: Survey) -> Choices:
     """Parameters for what was seen."""
-    train, test = _splits(seen)
+    train, test = sides(seen)
     wanted, batch = next((epochs, size) for most, epochs, size in _LENGTHS if train <= most)
     side = _side(seen.side, train, wanted)
     _, blocks, _ = _network(side)
     epochs = max(2, min(wanted, _affordable(train, side)))
-    metric, base = _base(seen)
+    metric, chance = base(seen)
     seconds = epochs * _epoch_seconds(train, side) + _OTHER_SECONDS + _SECONDS_A_PICTURE * seen.pictures
     return Choices(
         side=side,
@@ -94,8 +94,8 @@ def choose(seen: Survey) -> Choices:
         preset="digits" if seen.grey and side <= _GLYPHS else None,
         mirror=not seen.grey and mirrors(seen.counts.index.tolist()),
         metric=metric,
-        minimum=round(base + _ABOVE_CHANCE * (1 - base), 2),
-        max_ece=0.15 if test >= _ENOUGH_TO_CALIBRATE else None,
+        minimum=above(chance),
+        max_ece=calibration_bound(test),
         robustness_samples=min(_ROBUSTNESS, test),
         minutes=max(1, round(seconds / 60)),
     )
@@ -108,11 +108,11 @@ def mirrors(classes: Sequence[str]) -> bool:
     )
 
 
-def _splits(seen: Survey) -> tuple[int, int]:
-    """About how many pictures to learn from and to test on."""
+def sides(seen: Seen) -> tuple[int, int]:
+    """About how many samples to learn from and to test on."""
     given = seen.counts[["train", "val", "test"]].sum()
     if not seen.given:
-        return round(seen.pictures * (1 - _VAL - _TEST)), round(seen.pictures * _TEST)
+        return round(seen.samples * (1 - _VAL - _TEST)), round(seen.samples * _TEST)
     train = int(given["train"])
     if not given["val"]:
         train -= round(train * _VAL)
@@ -140,9 +140,19 @@ def _network(side: int) -> tuple[int, tuple[int, ...], float]:
     return next(row for row in _NETWORKS if side <= row[0])
 
 
-def _base(seen: Survey) -> tuple[Literal["accuracy", "macro_f1"], float]:
+def base(seen: Seen) -> tuple[Literal["accuracy", "macro_f1"], float]:
     """The metric for the gate, and what always naming the largest class would reach in it."""
-    share, classes = seen.majority, max(1, len(seen.counts))
+    share, classes = float(seen.counts["all"].max()) / max(1, seen.samples), max(1, len(seen.counts))
     if share >= _UNEVEN and classes > 1:
         return "macro_f1", 2 * share / (1 + share) / classes
     return "accuracy", share
+
+
+def above(chance: float) -> float:
+    """The gate's minimum."""
+    return round(chance + _ABOVE_CHANCE * (1 - chance), 2)
+
+
+def calibration_bound(test: int) -> float | None:
+    """The gate's bound, for so many test samples; None where they are too few to tell."""
+    return 0.15 if test >= _ENOUGH_TO_CALIBRATE else None

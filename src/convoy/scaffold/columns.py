@@ -20,6 +20,7 @@ _SPLITS = ("split", "subset", "set", "partition", "fold", "phase", "划分", "�
 _GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "person", "person_id",
            "患者", "病人", "组", "分组")  # fmt: skip
 _SIDES = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+_NO_COLUMN = ("modality", "encoding")
 _LOOKED_AT = 200
 _ENOUGH = 0.5  # share of values that are pictures which exist
 _MOST_CLASSES = 1_000
@@ -27,16 +28,25 @@ _MOST_CLASSES = 1_000
 
 @dataclass(frozen=True)
 class Wishes:
-    """Columns that the user named; None: to be guessed (`time_col` is never guessed)."""
+    """Columns that the user named; None: to be guessed (`time_col` is never guessed).
+
+    `modality` and `encoding` are no columns: what the samples are, and how a file of lines is to be read.
+    """
 
     image_col: str | None = None
     target: str | None = None
     group_col: str | None = None
     split_col: str | None = None
     time_col: str | None = None
+    text_col: str | None = None
+    modality: str | None = None
+    encoding: str | None = None
 
     def given(self) -> dict[str, str]:
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        """The columns, by option."""
+        values = (
+            (field.name, getattr(self, field.name)) for field in fields(self) if field.name not in _NO_COLUMN
+        )
         return {name: value for name, value in values if value is not None}
 
 
@@ -76,10 +86,10 @@ def options(table: pd.DataFrame, image: str, wishes: Wishes, where: str) -> dict
     """
     left = [str(name) for name in table.columns if str(name) != image]
     found = {}
-    split = wishes.split_col or _named(left, _SPLITS)
+    split = wishes.split_col or named(left, _SPLITS)
     if split and (wishes.split_col or _sides(table[split])):
         found["split_col"] = split
-    group = wishes.group_col or _named(left, _GROUPS)
+    group = wishes.group_col or named(left, _GROUPS)
     if group and (wishes.group_col or table[group].nunique() < len(table)):
         found["group_col"] = group
     if wishes.time_col:
@@ -91,12 +101,18 @@ def options(table: pd.DataFrame, image: str, wishes: Wishes, where: str) -> dict
 
 def label(columns: Iterable[str]) -> str | None:
     """The column whose name says that it is the label."""
-    return _named(list(columns), _LABELS)
+    return named(list(columns), _LABELS)
+
+
+def roles(columns: Sequence[str]) -> set[str]:
+    """The columns whose names say that they are the label, the split or the group."""
+    found = {named(columns, names) for names in (_LABELS, _SPLITS, _GROUPS)}
+    return {name for name in found if name is not None}
 
 
 def _target(table: pd.DataFrame, left: Sequence[str], where: str) -> str:
     few = [name for name in left if 2 <= table[name].nunique() <= min(_MOST_CLASSES, max(2, len(table) // 2))]
-    chosen = _named(few, _LABELS) or _named(left, _LABELS)
+    chosen = named(few, _LABELS) or named(left, _LABELS)
     if chosen is None and len(few) == 1:
         chosen = few[0]
     if chosen is None:
@@ -109,7 +125,7 @@ def _target(table: pd.DataFrame, left: Sequence[str], where: str) -> str:
     return chosen
 
 
-def _named(columns: Sequence[str], known: Sequence[str]) -> str | None:
+def named(columns: Sequence[str], known: Sequence[str]) -> str | None:
     """The column with the first of the known names; else one that has such a name as a part of its own."""
     plain: Mapping[str, str] = {name.strip().casefold().replace(" ", "_"): name for name in reversed(columns)}
     exact = next((plain[name] for name in known if name in plain), None)

@@ -8,7 +8,7 @@ from convoy.io import write_text
 from convoy.layout import PARAMS
 from convoy.pipeline import code
 from convoy.proof import pins
-from convoy.scaffold import versioning
+from convoy.scaffold import parameters, versioning
 
 COPIED = (
     "flows/monitor.py", "flows/pipeline.py", "flows/scheduled.py", "prefect.yaml", "requirements.lock",
@@ -58,6 +58,8 @@ def append(file: Path, lines: list[str], own: Callable[[Path], None]) -> None:
 def refresh(root: Path) -> list[str]:
     """Bring an initialised project up to the installed convoy: its graph, its flow, the pins of its code.
 
+    params.yaml gets what older ones lack: the modality.
+
     Returns:
         The files that changed.
 
@@ -75,6 +77,10 @@ def refresh(root: Path) -> list[str]:
         **{name: text(name) for name in COPIED if name != _KEPT},
     }
     stale = [name for name, content in wanted.items() if _content(root / name) != content]
+    params = parameters.with_modality(_content(root / PARAMS) or "")
+    if params is not None:
+        wanted[PARAMS.as_posix()] = params
+        stale.append(PARAMS.as_posix())
     unsaved = [name for name in stale if versioning.changed(root, name)]
     if unsaved:
         raise ConfigError(

@@ -11,13 +11,11 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
+from convoy import plugins
 from convoy.errors import ConfigError
 from convoy.pipeline.code import shipped
-from convoy.scaffold.choices import Choices
 
 RECIPE = "image_folder"
-
-_MAX_BAD = 0.05
 
 
 class _Representer(RoundTripRepresenter):
@@ -53,7 +51,14 @@ def recipe(name: str | None) -> str:
 
 
 def text(
-    base: str, *, header: str, name: str, path: str, options: Mapping[str, str], choices: Choices | None
+    base: str,
+    *,
+    header: str,
+    name: str,
+    path: str,
+    options: Mapping[str, Any],
+    choices: Any,
+    modality: str = "image",
 ) -> str:
     """The parameters.
 
@@ -63,7 +68,7 @@ def text(
         name: of the model and the experiment.
         path: of the data, relative to the project.
         options: of section `data` besides path.
-        choices: None: the recipe's own are kept.
+        choices: of the modality's part; None: the recipe's own are kept.
 
     Raises:
         ConfigError: the recipe is no params.yaml.
@@ -78,7 +83,7 @@ def text(
         tree["register"]["model"] = name
         tree["tracking"]["experiment"] = name
         if choices is not None:
-            _fit(tree, choices)
+            plugins.load("scaffold", modality).fit(tree, choices)
     except (YAMLError, LookupError, TypeError) as error:
         raise ConfigError(
             f"the recipe is no params.yaml: {error}", fix="start from one of convoy's"
@@ -89,42 +94,31 @@ def text(
     return "".join(f"# {line}\n" for line in header.splitlines()) + _spaced(out.getvalue())
 
 
+def with_modality(text: str) -> str | None:
+    """A params.yaml of the time when all samples were pictures, with the line that says so; None: it has one.
+
+    Every other byte stays.
+    """
+    try:
+        section = YAML().load(text)["data"]
+        if "modality" in section or section.fa.flow_style():
+            return None
+        line, column = section.lc.key(next(iter(section)))
+    except (YAMLError, LookupError, TypeError, AttributeError, StopIteration):
+        return None  # `convoy run` says what is wrong with it
+    lines = text.splitlines(keepends=True)
+    return "".join([*lines[:line], " " * column + "modality: image\n", *lines[line:]])
+
+
 def _spaced(text: str) -> str:
     """An empty line before each section, and none elsewhere."""
     lines = [line for line in text.splitlines() if line.strip()]
     return "".join(f"{line}\n" if line[0] in " #-" else f"\n{line}\n" for line in lines)
 
 
-def _data(path: str, options: Mapping[str, str]) -> CommentedMap:
-    section = CommentedMap({"source": options["source"], "path": path})
-    section.update({key: value for key, value in options.items() if key != "source"})
+def _data(path: str, options: Mapping[str, Any]) -> CommentedMap:
+    section = CommentedMap({key: options[key] for key in ("modality", "source") if key in options})
+    section["path"] = path
+    section.update({key: value for key, value in options.items() if key not in section})
     section.yaml_add_eol_comment("versioned by DVC", "path", column=29)
     return section
-
-
-def _fit(tree: Any, choices: Choices) -> None:
-    tree["validate"]["max_bad_fraction"] = _MAX_BAD
-    tree["prepare"].update(height=choices.side, width=choices.side, channels=choices.channels)
-    augment = tree["augment"]
-    if choices.mirror:
-        augment["transforms"].append(CommentedMap({"name": "HorizontalFlip", "p": 0.5}))
-    if choices.preset is not None:
-        augment.pop("preset", None)
-        at = list(augment).index("transforms")
-        said = "digits | photos | documents | medical_grey | null"
-        augment.insert(at, "preset", choices.preset, comment=said)
-        augment["transforms"] = []
-    tree["model"]["blocks"] = [CommentedMap({"channels": count}) for count in choices.blocks]
-    train = tree["train"]
-    train.update(epochs=choices.epochs, batch_size=choices.batch_size)
-    train["optimizer"]["lr"] = choices.lr
-    train["early_stopping"]["patience"] = max(8, choices.epochs // 3)
-    tree["evaluate"]["robustness_samples"] = choices.robustness_samples
-    gate = tree["register"]["gate"]
-    gate.update(metric=choices.metric, minimum=choices.minimum, max_ece=choices.max_ece, beat_baseline=False)
-    gate.yaml_add_eol_comment(
-        "above always naming the largest class; raise it to what you need", "minimum", 29
-    )
-    gate.yaml_add_eol_comment(
-        "true: the baseline of `evaluate` must be beaten, with its interval", "beat_baseline", 29
-    )

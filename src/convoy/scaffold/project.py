@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from convoy import environment
+from convoy.config.data import DataConfig
 from convoy.config.load import load
 from convoy.data import opening
 from convoy.data.sources._base import Scan
 from convoy.errors import ConfigError, DataError
 from convoy.layout import PARAMS, STATE
 from convoy.proof import pins
-from convoy.scaffold import bring, originals, parameters, sheet, versioning
-from convoy.scaffold.choices import Choices, choose
+from convoy.scaffold import bring, modalities, originals, parameters, versioning
 from convoy.scaffold.columns import Wishes
-from convoy.scaffold.recognise import Found, recognise
-from convoy.scaffold.survey import Survey, survey
+from convoy.scaffold.modalities import Chosen, Part
+from convoy.scaffold.place import Found
+from convoy.scaffold.recognise import recognise
+from convoy.scaffold.survey import Seen
 
 Say = Callable[[str], None]
-
-SHEET = STATE / "contact_sheet.png"
 
 _NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -45,34 +45,44 @@ class Made:
     project: Path
     name: str
     found: Found
-    seen: Survey
+    seen: Seen
     path: str
     in_place: bool
-    choices: Choices | None
+    choices: Chosen | None
     files: tuple[str, ...]
     committed: bool
     notes: tuple[str, ...]
 
     @property
     def source(self) -> str:
-        return self.found.options["source"]
+        return str(self.found.options["source"])
+
+    @property
+    def part(self) -> Part:
+        return modalities.part(self.found.modality)
+
+    @property
+    def sheet(self) -> Path:
+        """Some samples of each class, relative to the project."""
+        return STATE / self.part.SHEET
 
     def as_dict(self) -> dict[str, Any]:
         counts = self.seen.counts
         return {
             "project": str(self.project),
             "name": self.name,
-            "data": {**self.found.options, "path": self.path},
+            "data": {"modality": self.found.modality, **self.found.options, "path": self.path},
             "recognised": self.found.said,
             "task": self.seen.task,
-            "pictures": self.seen.pictures,
+            "samples": self.seen.samples,
+            self.part.NOUN: self.seen.samples,
             "classes": {
                 str(name): {side: int(row[side]) for side in counts.columns}
                 for name, row in counts.iterrows()
             },
-            "side": self.choices.side if self.choices else None,
+            "chosen": self.part.told(self.choices) if self.choices else None,
             "minutes": self.choices.minutes if self.choices else None,
-            "contact_sheet": SHEET.as_posix(),
+            "contact_sheet": self.sheet.as_posix(),
             "files": list(self.files),
             "committed": self.committed,
             "notes": list(self.notes),
@@ -108,11 +118,12 @@ def create(
     """
     pointed, into = pointed.resolve(), into.resolve()
     _refuse(into)
-    base = parameters.recipe(recipe)
+    base = parameters.recipe(recipe) if recipe is not None else None
     with _undone_if_failed(into) as own:
         found = recognise(pointed, wishes)
+        part = modalities.part(found.modality)
         say(f"{pointed.name}: {found.said}")
-        name = _name(name, pointed)
+        name = _name(name, pointed, part.NOUN)
         stays = _stays(found, pointed, into, in_place)
         what = None if stays else bring.shipment(found, pointed)
         path = found.root.relative_to(into).as_posix() if stays else _target(name, found)
@@ -120,24 +131,34 @@ def create(
             say(f"bringing {len(what.files) + len(what.written):,} files to {path}")
             own(into / path)
             bring.bring(what, into / path)
-        data = {**found.options, "path": path}
-        seen, scan = _look(into, data)
-        sheet.contact_sheet(scan, opening.reader(_data(data), into), into / SHEET)
-        choices = choose(seen) if recipe is None else None
-        header = _header(command, found, seen, choices)
+        options = {"modality": found.modality, **found.options}
+        data = DataConfig.model_validate({**options, "path": path})
+        seen, scan = _look(into, data, part)
+        part.sheet(scan, opening.reader(data, into), into / STATE / part.SHEET)
+        choices = part.choose(seen) if recipe is None else None
         params = parameters.text(
-            base, header=header, name=name, path=path, options=found.options, choices=choices
+            base or parameters.recipe(part.RECIPE),
+            header=_header(command, found, seen, choices),
+            name=name,
+            path=path,
+            options=options,
+            choices=choices,
+            modality=found.modality,
         )
         files = originals.lay(into, params, own)
         load(into / PARAMS)
         ignored = _untracked_originals(pointed, what, into) if what is not None else []
         if ignored:
             originals.append(into / ".gitignore", ignored, own)
-        committed, notes = _version(into, path, files, own, git=git, message=_message(name, seen))
-    missing = what.missing if what is not None else ()
-    told = [*scan.notes, *_doubts(seen, missing), *notes]
-    if seen.task != "classification":
-        told.append("these are keypoints: the stages up to `prepare` work, no model is trained on them yet")
+        committed, notes = _version(
+            into, path, files, own, git=git, message=f"convoy init: {name}, {_counted(found, seen)}"
+        )
+    told = [*scan.notes]
+    if what is not None and what.missing:
+        told.append(
+            f"{len(what.missing):,} {part.NOUN} of the table do not exist: {pins.told(list(what.missing))}"
+        )
+    told += [*part.doubts(data, seen), *notes]
     return Made(
         into, name, found, seen, path, stays, choices, tuple(sorted(files)), committed, tuple(told)
     )  # fmt: skip
@@ -190,24 +211,18 @@ def _target(name: str, found: Found) -> str:
     return (bring.RAW / f"{name}{ending.lower()}").as_posix()
 
 
-def _look(into: Path, data: dict[str, str]) -> tuple[Survey, Scan]:
-    scan = opening.scan(_data(data), into)
-    seen = survey(scan, opening.reader(_data(data), into))
-    if not seen.pictures:
+def _look(into: Path, data: DataConfig, part: Part) -> tuple[Seen, Scan]:
+    scan = opening.scan(data, into)
+    seen = part.survey(data, scan, opening.reader(data, into))
+    if not seen.samples:
         problem = scan.samples["problem"].dropna().iloc[0] if "problem" in scan.samples else "no labels"
         raise DataError(
-            f"no sample can be used: {problem}", where=data["path"], fix="mend the table or its paths"
+            f"no sample can be used: {problem}", where=data.path, fix="mend the table or its paths"
         )
     return seen, scan
 
 
-def _data(options: dict[str, str]) -> Any:
-    from convoy.config.data import DataConfig
-
-    return DataConfig.model_validate(options)
-
-
-def _name(given: str | None, pointed: Path) -> str:
+def _name(given: str | None, pointed: Path, otherwise: str = "pictures") -> str:
     """The model's name, from that of the data where none is given.
 
     Raises:
@@ -223,15 +238,14 @@ def _name(given: str | None, pointed: Path) -> str:
         return given
     stem = pointed.name if pointed.is_dir() else pointed.name.partition(".")[0]
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    return _NAME.sub("-", plain).strip("-_.") or "pictures"
+    return _NAME.sub("-", plain).strip("-_.") or otherwise
 
 
-def _header(command: str, found: Found, seen: Survey, choices: Choices | None) -> str:
-    pictures = f"{seen.pictures:,} pictures in {len(seen.counts)} classes"
+def _header(command: str, found: Found, seen: Seen, choices: Chosen | None) -> str:
     cost = f"{choices.duration} on 2 CPU cores" if choices else "as the recipe says, for its own data"
     return "\n".join(
         [
-            f"Made by: {command}   ({found.said}: {pictures})",
+            f"Made by: {command}   ({found.said}: {_counted(found, seen)})",
             "command:  convoy run",
             f"cost:     {cost}",
             "expected: unknown; the first run tells",
@@ -283,24 +297,8 @@ def _version(
     return fresh, notes
 
 
-def _doubts(seen: Survey, missing: tuple[str, ...]) -> list[str]:
-    found = []
-    for names, what in (
-        (list(missing), "pictures of the table do not exist"),
-        (list(seen.unreadable), "pictures of those looked at do not open"),
-    ):
-        if names:
-            found.append(f"{len(names):,} {what}: {pins.told(names)}")
-    if seen.unlabelled:
-        found.append(f"{seen.unlabelled:,} samples have no usable label or picture; `validate` names them")
-    few = [str(name) for name, count in seen.counts["all"].items() if count < 3]
-    if few and seen.task == "classification":
-        found.append(f"fewer than 3 pictures, which `validate` refuses: {pins.told(few)}")
-    return found
-
-
-def _message(name: str, seen: Survey) -> str:
-    return f"convoy init: {name}, {seen.pictures:,} pictures in {len(seen.counts)} classes"
+def _counted(found: Found, seen: Seen) -> str:
+    return f"{seen.samples:,} {modalities.part(found.modality).NOUN} in {len(seen.counts)} classes"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,28 @@ _LOOKED_AT = 200
 _GREY_SPREAD = 10  # of 255: largest mean difference between the channels of a grey picture
 _GREY_SHARE = 0.95
 _SMALL = 64
+
+
+class Seen(Protocol):
+    """What a data set is like; parts add what they choose by.
+
+    Attributes:
+        samples: that can be used.
+        counts: one row a class, in class order; columns train, val, test, none (no given split), all.
+        unlabelled: samples without a usable label or content.
+        given: whether the data name the splits.
+    """
+
+    @property
+    def samples(self) -> int: ...
+    @property
+    def counts(self) -> pd.DataFrame: ...
+    @property
+    def unlabelled(self) -> int: ...
+    @property
+    def given(self) -> bool: ...
+    @property
+    def task(self) -> Task: ...
 
 
 @dataclass(frozen=True)
@@ -44,9 +67,8 @@ class Survey:
     task: Task = "classification"
 
     @property
-    def majority(self) -> float:
-        """Share of the largest class."""
-        return float(self.counts["all"].max()) / max(1, self.pictures)
+    def samples(self) -> int:
+        return self.pictures
 
 
 def survey(scan: Scan, read: Reader) -> Survey:
@@ -56,7 +78,7 @@ def survey(scan: Scan, read: Reader) -> Survey:
     sizes = [look for look in looked if isinstance(look, tuple)]
     return Survey(
         pictures=len(good),
-        counts=_counts(good, scan.classes),
+        counts=counted(good, scan.classes),
         side=round(median(max(width, height) for width, height, _ in sizes)) if sizes else 0,
         square=_most([abs(width - height) <= 0.05 * max(width, height) for width, height, _ in sizes]),
         grey=_most([grey for _, _, grey in sizes]),
@@ -99,7 +121,8 @@ def _looks(paths: Sequence[str], read: Reader) -> list[tuple[int, int, bool] | s
         return list(pool.map(look, [paths[number] for number in spread(len(paths), _LOOKED_AT)]))
 
 
-def _counts(samples: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+def counted(samples: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """One row a class; columns train, val, test, none and all."""
     sides = samples["split"].where(samples["split"].notna(), "none")
     table = pd.crosstab(samples["target"], sides) if len(samples) else pd.DataFrame()
     table = table.reindex(index=list(classes), columns=[*SPLITS, "none"], fill_value=0)

@@ -4,14 +4,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-
-from filelock import FileLock, Timeout
 
 from convoy import provenance
 from convoy.config.register import FlowConfig
@@ -19,6 +17,7 @@ from convoy.environment import state_dir
 from convoy.errors import ConfigError, ConvoyError, GateRefused, ResourceError
 from convoy.io import read_json, sha256_file
 from convoy.layout import PARAMS
+from convoy.locking import only_one
 from convoy.pipeline import fresh, lease, subflow, summary
 from convoy.schedule import arrivals, commits, record, taking
 from convoy.schedule.arrivals import Listing
@@ -65,24 +64,13 @@ class Ready:
     done: bool
 
 
-@contextmanager
-def turn(root: Path, plan: Plan) -> Iterator[bool]:
+def turn(root: Path, plan: Plan) -> AbstractContextManager[bool]:
     """Be the one run of a schedule; False where another one is under way. A crash ends a turn.
 
     A lock of the operating system: Prefect's concurrency limits end their holder when the server was away or
     started anew, and a training of hours with it.
     """
-    lock = FileLock(record.folder(root, plan.name) / "run.lock")
-    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+    return only_one(record.folder(root, plan.name) / "run.lock")
 
 
 def nothing_new(root: Path, plan: Plan, last: Last | None, listing: Listing | None) -> str:

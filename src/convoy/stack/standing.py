@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 from convoy.owners import Owner
@@ -13,17 +12,15 @@ from convoy.standing import FILE, Standing, find
 __all__ = ["FILE", "Standing", "find", "leftovers", "remove", "write"]
 
 
-def write(root: Path, standing: Standing, owner: Owner, children: Iterable[tuple[str, Owner]]) -> None:
+def write(root: Path, standing: Standing, children: Iterable[tuple[str, Owner]]) -> None:
     """Say where the servers are, for the user alone (mode 0600).
 
     Args:
-        owner: the supervisor.
         children: name and process of each, for the next `convoy up` after a crash.
     """
     path = root / FILE
     content = {
-        **asdict(standing),
-        **owner.record(),
+        **standing.record(),
         "children": [{"name": name, **child.record()} for name, child in children],
     }
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # of mode 0600

@@ -3,13 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from convoy.environment import state_dir
+from convoy.locking import only_one
 from convoy.owners import Owner
 from convoy.pipeline.reconcile import reconcile
 from convoy.stack import standing
@@ -23,19 +22,9 @@ _LEFTOVER_SECONDS = 10.0
 Say = Callable[[str], None]
 
 
-@contextmanager
-def alone(root: Path) -> Iterator[bool]:
+def alone(root: Path) -> AbstractContextManager[bool]:
     """Hold the project's one place for a stack; False where another process has it."""
-    lock = FileLock(state_dir(root) / "stack.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+    return only_one(state_dir(root) / "stack.lock")
 
 
 def stand(
@@ -64,14 +53,12 @@ def stand(
     )
 
     def found() -> Standing:
-        return Standing(
-            me.pid, me.create_time, mlflow_address(settings), prefect_address(settings),
-            _serve_address(supervisor), settings.backend,
-        )  # fmt: skip
+        addresses = mlflow_address(settings), prefect_address(settings), _serve_address(supervisor)
+        return Standing(me, *addresses, settings.backend)
 
     def tell() -> None:
         running = [(c.service.name, c.owner) for c in supervisor.children if c.process and c.owner]
-        standing.write(settings.root, found(), me, running)
+        standing.write(settings.root, found(), running)
 
     try:
         supervisor.start()

@@ -25,7 +25,8 @@ from convoy.training.world import World
 
 _FIRST_NODE_SECONDS = 600.0
 _CHECKPOINT_SECONDS = 12.0  # that ranks have for a checkpoint after a signal
-_SETTLE_SECONDS = 0.5  # after one rank's death: time for the others to have died of their own causes
+_SETTLE_SECONDS = 10.0  # after a rank missed another one: for that one to have ended, too
+_MISSED = 1  # how a rank ends that has an error of no known kind, as one that misses another has
 _PR_SET_PDEATHSIG = 1
 
 
@@ -167,16 +168,26 @@ def _watch(ranks: list[_Rank]) -> None:
         connection.wait([rank.process.sentinel for rank in running])
         codes = [rank.process.exitcode for rank in ranks]  # once: a dying one has it a little later
         if any(codes):
-            time.sleep(_SETTLE_SECONDS)
+            _settle(ranks)
             failed = [rank for rank in ranks if rank.process.exitcode]
             raise min(failed, key=_cause).error()
         running = [rank for rank, code in zip(ranks, codes, strict=True) if code is None]
 
 
+def _settle(ranks: list[_Rank]) -> None:
+    """Wait until a cause is known, or nobody is left who could have another one."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        codes = [rank.process.exitcode for rank in ranks]
+        if None not in codes or any(code not in (None, 0, _MISSED) for code in codes):
+            return
+        time.sleep(0.05)
+
+
 def _cause(rank: _Rank) -> tuple[bool, bool, int]:
-    """What was told comes first, then signals; ranks that merely missed another one (1) come last."""
+    """What was told comes first, then signals; ranks that merely missed another one come last."""
     code = rank.process.exitcode or 0
-    return not 1 < code < 128, code == 1, code
+    return not 1 < code < 128, code == _MISSED, code
 
 
 def _run(
@@ -200,7 +211,7 @@ def _run(
         os._exit(getattr(error, "exit_code", ResourceError.exit_code))
     except Exception:  # noqa: BLE001  # it is told where it can be seen
         told.send(traceback.format_exc())
-        os._exit(1)
+        os._exit(_MISSED)
 
 
 def _end_with_parent() -> None:

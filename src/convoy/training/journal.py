@@ -24,9 +24,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from convoy.io import write_text
+from convoy.locking import only_one
 
 Event = dict[str, Any]
 
@@ -93,11 +94,8 @@ class Journal:
 
     def written(self) -> bool:
         """Whether somebody who lives is its writer."""
-        try:
-            with FileLock(self.path.with_name(_WRITER), timeout=0):
-                return False
-        except Timeout:
-            return True
+        with only_one(self.path.with_name(_WRITER)) as mine:
+            return not mine
 
     def close_abandoned(self) -> bool:
         """Write the end that a killed training could not write; whether there is an end now.
@@ -105,17 +103,14 @@ class Journal:
         False: the training goes on, or it never began. The end is dated by the last event, as nobody knows
         the hour of death.
         """
-        try:
-            with FileLock(self.path.with_name(_WRITER), timeout=0):
-                events = self.events()
-                if not events or events[0]["event"] != "start":
-                    return False
-                if events[-1]["event"] != "end":
-                    end = {"t": events[-1]["t"], "event": "end", "status": "KILLED", "reason": GONE}
-                    self.keep([*events, end])
-                return True
-        except Timeout:
-            return False
+        with only_one(self.path.with_name(_WRITER)) as mine:
+            events = self.events() if mine else []
+            if not events or events[0]["event"] != "start":
+                return False
+            if events[-1]["event"] != "end":
+                end = {"t": events[-1]["t"], "event": "end", "status": "KILLED", "reason": GONE}
+                self.keep([*events, end])
+            return True
 
 
 def _write_whole(handle: int, line: bytes) -> None:

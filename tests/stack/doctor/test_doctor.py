@@ -170,8 +170,8 @@ def test_a_killed_stack_is_told_and_what_it_left_is_broken(root: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as left:
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as supervisor:
             owner = Owner.of(supervisor.pid)
-            found = Standing(owner.pid, owner.create_time, "http://x", "http://x/api", None, "sqlite")
-            standing.write(root, found, owner, [("mlflow", Owner.of(left.pid))])
+            found = Standing(owner, "http://x", "http://x/api", None, "sqlite")
+            standing.write(root, found, [("mlflow", Owner.of(left.pid))])
             assert of(project._state(root), "state") == []
             supervisor.kill()
         assert [status for status, _ in of(project._state(root), "state")] == ["note", "broken"]
@@ -185,11 +185,8 @@ def test_a_full_disk_is_broken(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_each_setting_says_where_it_comes_from_and_secrets_are_not_shown(root: Path) -> None:
-    owner = Owner.of()
-    stack = Standing(
-        owner.pid, owner.create_time, "http://127.0.0.1:5", "http://127.0.0.1:4/api", None, "sqlite"
-    )
-    standing.write(root, stack, owner, [])
+    stack = Standing(Owner.of(), "http://127.0.0.1:5", "http://127.0.0.1:4/api", None, "sqlite")
+    standing.write(root, stack, [])
     given = {"MLFLOW_TRACKING_URI": "http://lin:hidden@mlflow", **dict.fromkeys(SECRETS, "a canary")}
     found = {each["name"]: each for each in origins.look(root, given)}
     assert found["MLFLOW_TRACKING_URI"]["from"] == "environment"

@@ -25,7 +25,9 @@ def look(root: Path) -> Iterator[Finding]:
     """The environment of `root` is applied."""
     found = standing.find(root)
     told = (
-        f"`convoy up` stands (process {found.pid}, {found.backend})" if found else "no `convoy up` is running"
+        f"`convoy up` stands (process {found.owner.pid}, {found.backend})"
+        if found
+        else "no `convoy up` is running"
     )
     yield Finding("servers", "ok", told)
     yield from _mlflow(client.tracking_uri(root), root)
