@@ -2,9 +2,9 @@
 
     python scripts/mnist_pairs.py data/raw/mnist data/raw/mnist_pairs
 
-Reads the four official idx files (gzipped). Pairs for training are drawn from the 60,000 training digits, those
-for the test from the 10,000 test digits, so no digit stands on both sides. A picture of two equal digits has one
-label. The same files and numbers give the same pictures.
+Reads the four official idx files (gzipped). Pairs for training are drawn from the 60,000 training digits,
+those for the test from the 10,000 test digits, so no digit is on both sides. Two equal digits are one label.
+The same files and numbers give the same pictures.
 """
 
 import argparse
