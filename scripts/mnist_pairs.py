@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FILES = {"train": "train", "test": "t10k"}
-COUNTS = {"train": 10_000, "test": 2_000}
+COUNTS = {"train": 6_000, "test": 1_500}
 
 
 def read(path: Path, header: int) -> NDArray[np.uint8]:

@@ -44,9 +44,7 @@ class Measured(_Plain):
     """Of a model of numbers or points."""
 
     file: str
-    values: dict[str, float] = Field(
-        description="Of points x and y of each, in pixels of the prepared picture."
-    )
+    values: dict[str, float] = Field(description="Of points x and y, in pixels of the prepared picture.")
     points: dict[str, list[float]] | None = Field(
         default=None, description="x and y of each as shares of the picture's width and height."
     )
