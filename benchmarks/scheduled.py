@@ -121,8 +121,8 @@ def _scheduled(root: Path, api: str) -> tuple[float, dict[str, float]]:
         RuntimeError: it did not end well.
     """
     _convoy(root, "schedule", "add", "0 0 1 1 *", "--name", _NAME, "--ref", "HEAD")
-    _convoy(root, "schedule", "start", _NAME)
-    wanted = {"deployments": {"name": {"any_": [_NAME]}}}
+    started = json.loads(_convoy(root, "schedule", "start", _NAME, "--json"))["id"]
+    wanted = {"flow_runs": {"id": {"any_": [started]}}}  # the deployment has later ones already
     deadline = time.monotonic() + _RUN_SECONDS
     while True:
         (found,) = _ask(api, "flow_runs/filter", wanted)
@@ -159,13 +159,15 @@ def _at(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _convoy(root: Path, *arguments: str) -> None:
+def _convoy(root: Path, *arguments: str) -> str:
+    """What it prints."""
     done = subprocess.run(
         [_tool("convoy"), *arguments], cwd=root, env=_environment(), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"`convoy {' '.join(arguments)}` ended with {done.returncode}:\n{done.stderr}")
+    return done.stdout
 
 
 def _port() -> str:

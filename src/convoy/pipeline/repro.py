@@ -148,6 +148,8 @@ def _once(
         timer.cancel()
         if process.stdout is not None:
             process.stdout.close()
+        if process.poll():  # one that was killed leaves its entries
+            rwlock.repair(root)
     if process.returncode == 0:
         return Outcome(ran=ran, code=0)
     if late.is_set():
