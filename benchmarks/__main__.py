@@ -33,6 +33,7 @@ NAMES = (
     "preparation",
     "validation",
     "loader",
+    "sequences",
     "journal",
     "tracking",
     "registry_scale",

@@ -23,6 +23,7 @@ MINUTES = 30  # that a recipe may take on two cores
     [
         ("mnist", "mnist"),
         ("fashion", "fashion_mnist"),
+        ("ucr", "sequences/GunPoint"),
         ("mnist_pairs", "mnist"),
         ("face_keypoints", "face_keypoints"),
     ],
@@ -38,7 +39,7 @@ def test_a_recipe_reaches_the_score_and_keeps_to_the_time_of_its_header(
     assert int(cost) <= MINUTES
     copy_files(tmp_path)
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-    shutil.copytree(realdata / data, tmp_path / "data" / "raw" / data)
+    shutil.copytree(realdata / data, tmp_path / "data" / "raw" / Path(data).name)
     with (tmp_path / ".gitignore").open("a", encoding="utf-8") as ignored:
         ignored.write("/data/raw/\n")
     if recipe == "mnist_pairs":

@@ -8,10 +8,10 @@ from ruamel.yaml import YAML
 
 from convoy.config.load import load
 from convoy.errors import ConfigError
-from tests.models.sections import SECTIONS, TEXTS
+from tests.models.sections import SECTIONS, SEQUENCES, TEXTS
 
-BASELINES = {"image": "hog_linear", "text": "tfidf_linear"}
-RECIPES = {"image": "digits", "text": "trec"}
+RECIPES = {"image": "digits", "text": "trec", "sequence": "ucr"}
+MODELS = {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES}
 
 
 def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path:
@@ -24,19 +24,19 @@ def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path
 
 
 @pytest.mark.parametrize("modality", RECIPES)
-@pytest.mark.parametrize("model", [*SECTIONS, *TEXTS])
+@pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES}))
 @pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
 def test_every_combination_is_taken_or_refused_with_the_reason(
     modality: str, model: str, objective: str, repository: Path, tmp_path: Path
 ) -> None:
-    section = {**SECTIONS, **TEXTS}[model]
+    suits = model in MODELS[modality]
+    section = {**SECTIONS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
     loss = {} if objective == "classification" else {"loss": "mse" if objective == "regression" else "bce"}
     path = written(repository, tmp_path, RECIPES[modality], model=section)
     document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     document["objective"] = {"name": objective, **loss}
     with path.open("w", encoding="utf-8") as handle:
         YAML(typ="safe").dump(document, handle)
-    suits = (model in TEXTS) == (modality == "text")
     if suits and objective == "classification":
         assert load(path).model.name == model
         return
@@ -57,9 +57,18 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
         ("trec", {"prepare": {"height": 28}}, "unknown key 'prepare.height'"),
         ("trec", {"prepare": {"max_lenght": 28}}, "did you mean 'max_length'"),
         ("trec", {"data": {"modality": "image"}}, "gives samples of modality text, and modality is image"),
+        ("ucr", {"augment": {"cutmix": {"alpha": 0.2}}}, "cutmix is for pictures, and data.modality is seq"),
+        ("ucr", {"evaluate": {"baseline": "hog_linear"}}, "use nearest_euclidean, nearest_dtw, sequence_lin"),
+        ("ucr", {"prepare": {"height": 28}}, "unknown key 'prepare.height'"),
+        ("ucr", {"prepare": {"length": 20, "rate": 8.0}}, "length and rate both resample"),
+        ("ucr", {"data": {"modality": "text"}}, "gives samples of modality sequence, and modality is text"),
+        ("ucr", {"model": TEXTS["gru"]}, "embedding is of tokens, and data.modality is sequence; remove it"),
+        ("ucr", {"model": {"name": "fcn", "kernels": [8, 5]}}, "channels has 3 layers and kernels 2"),
+        ("trec", {"model": {"name": "fcn"}}, "fcn takes samples of modality sequence, and data.modality is"),
+        ("digits", {"model": {"name": "gru"}}, "gru takes samples of modality text or sequence, and data.mo"),
         ("digits", {"data": {"modality": "text"}}, "gives samples of modality image, and modality is text"),
         ("digits", {"evaluate": {"baseline": "tfidf_linear"}}, "use hog_linear or none"),
-        ("digits", {"data": {"modality": "sound"}}, "'sound' is none of image, text"),
+        ("digits", {"data": {"modality": "sound"}}, "'sound' is none of image, text, sequence"),
     ],
 )
 def test_sections_of_another_modality_are_refused(

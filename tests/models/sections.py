@@ -16,8 +16,19 @@ SECTIONS: dict[str, dict[str, Any]] = {
 TEXTS: dict[str, dict[str, Any]] = {
     "textcnn": {"name": "textcnn", "embedding": {"size": 6}, "filters": 4},
     "cnn1d": {"name": "cnn1d", "embedding": {"size": 6, "channels": "both"}, "channels": [5, 4]},
+    "rnn": {"name": "rnn", "embedding": {"size": 6}, "hidden": 4},
     "lstm": {"name": "lstm", "embedding": {"size": 6}, "hidden": 4, "layers": 2},
     "gru": {"name": "gru", "embedding": {"size": 6}, "hidden": 4, "bidirectional": False},
+}
+SEQUENCES: dict[str, dict[str, Any]] = {
+    "fcn": {"name": "fcn", "channels": [6, 8], "kernels": [8, 3]},
+    "resnet1d": {"name": "resnet1d", "channels": [4, 6], "kernels": [5, 4]},
+    "inceptiontime": {"name": "inceptiontime", "depth": 4, "filters": 3, "kernel": 8, "bottleneck": 4},
+    **{
+        name: {key: value for key, value in section.items() if key != "embedding"}
+        for name, section in TEXTS.items()
+        if name != "textcnn"
+    },
 }
 FLAT: dict[str, Any] = {"channels": 4, "pool": "none"}
 _ACTIVATIONS = (

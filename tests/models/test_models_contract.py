@@ -15,11 +15,11 @@ from convoy.config.model import ModelConfig
 from convoy.errors import ConfigError, ResourceError
 from convoy.models._layers import layers
 from convoy.models._spec import NetworkSpec
-from tests.models.sections import CNNS, SECTIONS, TEXTS
+from tests.models.sections import CNNS, SECTIONS
 
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 GREY = NetworkSpec(1, 28, 28, 10)
-CASES = {name: SECTIONS.get(name, {}) for name in plugins.names("model") if name not in TEXTS} | CNNS
+CASES = SECTIONS | CNNS
 
 
 @pytest.fixture(params=CASES)

@@ -6,15 +6,12 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from convoy import plugins
 from convoy.bundle.onnx_export import export
 from convoy.config.model import ModelConfig
 from convoy.training import network
-from tests.models.sections import MIXED, SECTIONS, TEXTS
+from tests.models.sections import MIXED, SECTIONS
 
-CASES = {name: SECTIONS.get(name, {}) for name in plugins.names("model") if name not in TEXTS} | {
-    name: {"name": "cnn", "blocks": blocks} for name, blocks in MIXED.items()
-}
+CASES = SECTIONS | {name: {"name": "cnn", "blocks": blocks} for name, blocks in MIXED.items()}
 SPEC = {
     "modality": "image",
     "spec": {"height": 28, "width": 28, "channels": 1},

@@ -14,7 +14,7 @@ from convoy.bundle.onnx_export import export
 from convoy.config.model import ModelConfig, takes
 from convoy.errors import ConfigError
 from convoy.training import network
-from tests.models.sections import SECTIONS, TEXTS
+from tests.models.sections import SECTIONS, SEQUENCES, TEXTS
 
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 WORDS = ["<pad>", "<unk>", *(f"w{n}" for n in range(30))]
@@ -36,9 +36,10 @@ def batch() -> torch.Tensor:
     return ids
 
 
-def test_every_model_is_for_one_modality_and_has_a_section_here() -> None:
-    assert set(plugins.names("model")) == SECTIONS.keys() | TEXTS.keys()
-    assert {takes(CONFIG.validate_python(section)) for section in TEXTS.values()} == {"text"}
+def test_every_model_has_a_section_here_for_each_modality_that_it_takes() -> None:
+    assert set(plugins.names("model")) == SECTIONS.keys() | TEXTS.keys() | SEQUENCES.keys()
+    for sections, modality in ((SECTIONS, "image"), (TEXTS, "text"), (SEQUENCES, "sequence")):
+        assert all(modality in takes(CONFIG.validate_python(section)) for section in sections.values())
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from convoy.serving.source import Reference
     from convoy.serving.tables import Row, Write
 
+_THINGS = {"image": "pictures", "text": "texts", "sequence": "sequences"}
+
 
 def predict(
     paths: Annotated[
         list[Path],
         typer.Argument(
             help="Pictures, folders that are searched for pictures, CSV files that list some; for a model of "
-            "texts: text files with a text a line, CSV files with texts in --column."
+            "texts: text files with a text a line, CSV files with texts in --column; for a model of "
+            "sequences: CSV, WAV and JSON files of one each, .ts and .tsv files of many, folders of them."
         ),
     ],
     model: Annotated[
@@ -40,12 +43,12 @@ def predict(
         bool, typer.Option("--keep", help="Keep answers and measures, not pictures, for `convoy monitor`.")
     ] = False,
 ) -> None:
-    """Predict pictures or texts. What cannot be read is named on stderr, the others are predicted (exit 3).
+    """Predict pictures, texts or sequences. What cannot be read is named, the others are predicted (exit 3).
 
     The bundle's network and preprocessing are used; no code that it carries is run.
     """
     from convoy.errors import DataError
-    from convoy.serving import engine, keeping, tables
+    from convoy.serving import engine, keeping, sequences, tables
 
     if output is not None:
         tables.check_ending(output)
@@ -55,6 +58,8 @@ def predict(
     if predictor.input.column == "image":
         pictures: Sequence[Any] = list(_pictures(paths, column))
         names = [str(path) for path in pictures]
+    elif predictor.input.column == "sequence":
+        names, pictures = sequences.read(paths)
     else:
         names, pictures = tables.read_texts(paths, column)
     typer.echo(f"model: {reference}, sha256 {reference.digest}", err=True)
@@ -85,8 +90,7 @@ def predict(
             advance(len(rows))
     if failed:
         raise DataError(
-            f"{failed} of {len(pictures)} {'pictures' if predictor.input.column == 'image' else 'texts'} "
-            "could not be read",
+            f"{failed} of {len(pictures)} {_THINGS[predictor.input.column]} could not be read",
             fix="they are named above; the others were predicted",
         )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-MODALITIES = ("image", "text")
+MODALITIES = ("image", "text", "sequence")
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,27 @@ def evaluate(name: str, modality: str | None, calibration: str, baseline: str, c
     suits = SUITS[name]
     if calibration != "none" and not suits.calibration:
         return f"calibration: {calibration} is of probabilities of classes, and {name} gives none; use none"
-    own = _BASELINES.get(modality or "", "")
-    known = [*([own] if suits.of_modality and own else []), *suits.baselines]
+    own = _BASELINES.get(modality or "", ()) if suits.of_modality else ()
+    known = [*own, *suits.baselines]
     if modality is not None and baseline not in ("none", *known):
         other = "data.modality: " + modality if suits.of_modality else "objective " + name
-        return f"baseline: {baseline} does not go with {other}; use {' or '.join([*known, 'none'])}"
+        return f"baseline: {baseline} does not go with {other}; use {', '.join(known)} or none"
     if copies and not suits.copies:
         return f"tta: {copies} averages probabilities of classes, and objective {name} gives none; use 0"
     return None
 
 
-_BASELINES = {"image": "hog_linear", "text": "tfidf_linear"}
+_BASELINES = {
+    "image": ("hog_linear",),
+    "text": ("tfidf_linear",),
+    "sequence": ("nearest_euclidean", "nearest_dtw", "sequence_linear"),
+}
 
 
 def measurable(name: str, modality: str | None) -> list[str]:
     """The baselines that an objective can be compared with."""
     suits = SUITS[name]
-    own = [_BASELINES[modality]] if suits.of_modality and modality in _BASELINES else []
+    own = _BASELINES.get(modality or "", ()) if suits.of_modality else ()
     return [*own, *suits.baselines]
 
 

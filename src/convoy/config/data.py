@@ -12,10 +12,13 @@ Policy = Literal["error", "quarantine", "warn", "off"]
 Refusal = Literal["error", "quarantine"]
 Remark = Literal["error", "warn", "off"]
 
-Modality = Literal["image", "text"]
+Modality = Literal["image", "text", "sequence"]
 
-# Which sources give texts; all others give pictures.
-_TEXTS = {"text_table", "text_lines"}
+# Which sources give texts and sequences; all others give pictures.
+_GIVEN_BY: dict[str, set[str]] = {
+    "text": {"text_table", "text_lines"},
+    "sequence": {"sequence_ts", "sequence_npz", "sequence_folder"},
+}
 # Which sources take an option, and which of them cannot do without it.
 _TABLES = {"table", "hf_imagefolder", "text_table"}
 _TAKEN_BY: dict[str, set[str]] = {
@@ -61,6 +64,9 @@ class DataConfig(Section):
         "npz",
         "text_table",
         "text_lines",
+        "sequence_ts",
+        "sequence_npz",
+        "sequence_folder",
     ] = Field(description="kind of source")
     path: str = Field(
         min_length=1,
@@ -119,9 +125,9 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _source_gives_the_modality(self) -> Self:
-        gives = "text" if self.source in _TEXTS else "image"
+        gives = next((name for name, sources in _GIVEN_BY.items() if self.source in sources), "image")
         if gives != self.modality:
-            suits = ", ".join(sorted(_TEXTS)) if self.modality == "text" else "any other"
+            suits = ", ".join(sorted(_GIVEN_BY.get(self.modality, ()))) or "any other"
             raise ValueError(
                 f"source {self.source!r} gives samples of modality {gives}, and modality is {self.modality}; "
                 f"choose {suits}"
@@ -213,11 +219,20 @@ class ChecksConfig(Section):
     encoding: Policy = Field(
         default="warn", description="texts with characters that a wrong encoding leaves behind"
     )
-    length: Policy = Field(default="warn", description="texts far longer than the others")
+    length: Policy = Field(default="warn", description="texts or sequences far longer than the others")
     script: Policy = Field(default="warn", description="texts in another script than nearly all others")
     label_by_length: Remark = Field(
-        default="warn", description="classes that the length of a text alone tells apart"
+        default="warn", description="classes that the length of a text or a sequence alone tells apart"
     )
+    channels: Refusal = Field(
+        default="quarantine",
+        description="sequences whose channels differ in length, or in number or names from the others'",
+    )
+    missing: Policy = Field(
+        default="warn", description="missing or infinite values; prepare.missing says what becomes of them"
+    )
+    constant: Policy = Field(default="warn", description="sequences of which a channel never changes")
+    rate: Policy = Field(default="warn", description="sequences sampled at another rate than the others")
 
 
 class ValidateConfig(Section):
@@ -270,6 +285,34 @@ class TextPrepareConfig(Section):
     min_count: int = Field(default=1, ge=1, description="rarer tokens of the training split are unknown")
     max_size: int = Field(default=50_000, ge=2, le=1_000_000, description="tokens of the vocabulary, at most")
     max_length: int = Field(default=256, ge=1, le=8192, description="tokens of a text; the rest is cut off")
+
+
+class SequencePrepareConfig(Section):
+    """How a sequence becomes an array (length, channels) of float32."""
+
+    missing: Literal["refuse", "interpolate", "zero"] = Field(
+        description="missing and infinite values. refuse: there may be none; interpolate: from the values "
+        "before and after them, channel by channel; zero: 0, before scaling"
+    )
+    scale: Literal["channel", "sample", "none"] = Field(
+        description="to mean 0 and deviation 1. channel: by those of the training split; sample: each "
+        "channel of each sample by its own"
+    )
+    length: Annotated[int, Field(ge=2, le=65_536)] | None = Field(
+        default=None, description="values that every sequence is resampled to; null: lengths may differ"
+    )
+    rate: Annotated[float, Field(gt=0.0, le=1e9)] | None = Field(
+        default=None, description="samples a second that all are resampled to, where files tell their rate"
+    )
+    max_length: int = Field(
+        default=8192, ge=2, le=1_048_576, description="values of a sequence; the rest is cut off"
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_resample(self) -> Self:
+        if self.length is not None and self.rate is not None:
+            raise ValueError("length and rate both resample; set one of them")
+        return self
 
 
 class PrepareConfig(Section):

@@ -14,9 +14,12 @@ class EvaluateConfig(Section):
     calibration: Literal["temperature", "none"] = Field(
         description="the logits are divided by a temperature fitted on the validation split"
     )
-    baseline: Literal["hog_linear", "tfidf_linear", "mean", "none"] = Field(
+    baseline: Literal[
+        "hog_linear", "tfidf_linear", "nearest_euclidean", "nearest_dtw", "sequence_linear", "mean", "none"
+    ] = Field(
         description="what the network is compared with on the same split; none: the commonest class alone; "
-        "mean: of what is to be predicted, always the training split's mean"
+        "mean: of what is to be predicted, always the training split's mean. "
+        "nearest_dtw is for small sets: it compares every test sequence with every training sequence"
     )
     robustness_samples: int = Field(
         ge=0, le=100_000, description="test samples that are corrupted and predicted again; 0: none"

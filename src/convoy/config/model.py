@@ -8,7 +8,20 @@ from pydantic import Field, field_validator, model_validator
 from convoy.config._base import Section
 from convoy.config.blocks import Block, HeadConfig, InitConfig, Probability
 from convoy.config.blocks import ConvBlock as ConvBlock
-from convoy.config.text_models import Cnn1dConfig, GruConfig, LstmConfig, TextCnnConfig, TextModelConfig
+from convoy.config.sequence_models import (
+    FcnConfig,
+    InceptionTimeConfig,
+    ResNet1dConfig,
+    SequenceModelConfig,
+)
+from convoy.config.text_models import (
+    Cnn1dConfig,
+    GruConfig,
+    LstmConfig,
+    RnnConfig,
+    SeriesConfig,
+    TextCnnConfig,
+)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -107,15 +120,23 @@ ModelConfig = Annotated[
     | TimmConfig
     | TextCnnConfig
     | Cnn1dConfig
+    | RnnConfig
     | LstmConfig
-    | GruConfig,
+    | GruConfig
+    | FcnConfig
+    | ResNet1dConfig
+    | InceptionTimeConfig,
     Field(discriminator="name"),
 ]
 
 
-def takes(config: ModelConfig) -> str:
-    """The modality that a model is for."""
-    return "text" if isinstance(config, TextModelConfig) else "image"
+def takes(config: ModelConfig) -> tuple[str, ...]:
+    """The modalities that a model is for."""
+    if isinstance(config, SeriesConfig):
+        return "text", "sequence"
+    if isinstance(config, SequenceModelConfig):
+        return ("sequence",)
+    return ("text",) if isinstance(config, TextCnnConfig) else ("image",)
 
 
 def pretrained(config: ModelConfig) -> bool:

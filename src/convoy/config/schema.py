@@ -7,7 +7,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from convoy.config import combinations
 from convoy.config._base import Section
 from convoy.config.augment import AugmentConfig
-from convoy.config.data import DataConfig, PrepareConfig, SplitConfig, TextPrepareConfig, ValidateConfig
+from convoy.config.data import (
+    DataConfig,
+    PrepareConfig,
+    SequencePrepareConfig,
+    SplitConfig,
+    TextPrepareConfig,
+    ValidateConfig,
+)
 from convoy.config.evaluate import EvaluateConfig
 from convoy.config.model import ModelConfig, pretrained, takes
 from convoy.config.monitor import MonitorConfig
@@ -16,17 +23,19 @@ from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import FlowConfig, RegisterConfig, TrackingConfig
 from convoy.config.train import TrainConfig
 
-_PREPARE: dict[str, type[PrepareConfig | TextPrepareConfig]] = {
+_PREPARE: dict[str, type[PrepareConfig | TextPrepareConfig | SequencePrepareConfig]] = {
     "image": PrepareConfig,
     "text": TextPrepareConfig,
+    "sequence": SequencePrepareConfig,
 }
+_TELLING = {"tokens": "text", "scale": "sequence"}  # keys of one section alone
 
 
 class Config(Section):
     data: DataConfig
     validation: ValidateConfig = Field(alias="validate")  # pydantic has a method `validate`
     split: SplitConfig
-    prepare: PrepareConfig | TextPrepareConfig
+    prepare: PrepareConfig | TextPrepareConfig | SequencePrepareConfig
     augment: AugmentConfig
     model: ModelConfig
     objective: ObjectiveConfig
@@ -45,7 +54,8 @@ class Config(Section):
         if data is not None:
             section = _PREPARE[data.modality]
         else:  # it is wrong itself: one list of problems with the section that is meant
-            section = TextPrepareConfig if isinstance(value, dict) and "tokens" in value else PrepareConfig
+            keys = value if isinstance(value, dict) else {}
+            section = next((_PREPARE[name] for key, name in _TELLING.items() if key in keys), PrepareConfig)
         return section.model_validate(value)
 
     @field_validator("augment")
@@ -53,18 +63,23 @@ class Config(Section):
     def _mixing_is_for_pictures(cls, value: AugmentConfig, info: ValidationInfo) -> AugmentConfig:
         data = info.data.get("data")
         wrong = [name for name in ("preset", "mixup", "cutmix") if getattr(value, name) is not None]
-        if data is not None and data.modality == "text" and wrong:
-            raise ValueError(f"{wrong[0]} is for pictures, and data.modality is text; remove it")
+        if data is not None and data.modality != "image" and wrong:
+            raise ValueError(f"{wrong[0]} is for pictures, and data.modality is {data.modality}; remove it")
         return value
 
     @field_validator("model")
     @classmethod
     def _model_takes_the_modality(cls, value: ModelConfig, info: ValidationInfo) -> ModelConfig:
         data = info.data.get("data")
-        if data is not None and takes(value) != data.modality:
+        if data is not None and data.modality not in takes(value):
             raise ValueError(
-                f"name: {value.name} takes samples of modality {takes(value)}, and data.modality is "
-                f"{data.modality}"
+                f"name: {value.name} takes samples of modality {' or '.join(takes(value))}, and "
+                f"data.modality is {data.modality}"
+            )
+        if data is not None and data.modality != "text" and getattr(value, "embedding", None) is not None:
+            raise ValueError(
+                f"embedding is of tokens, and data.modality is {data.modality}; remove it: {value.name} "
+                "reads the values themselves"
             )
         return value
 

@@ -1,4 +1,4 @@
-"""Models of texts in section `model`: token ids in, so each begins with embeddings."""
+"""Models of texts in section `model`: each begins with embeddings. Most of them take sequences, too."""
 
 from typing import Annotated, Literal
 
@@ -25,15 +25,21 @@ class EmbeddingConfig(Section):
     dropout: Probability = Field(default=0.0, description="of whole tokens' vectors")
 
 
-class _OfTokens(Section):
-    embedding: EmbeddingConfig = Field(default_factory=EmbeddingConfig)
+class _OfSeries(Section):
+    """Of texts by their tokens' vectors, or of sequences by their values."""
+
+    embedding: EmbeddingConfig | None = Field(
+        default=None, description="of tokens; null: random vectors of 300. Sequences have none"
+    )
     dropout: Probability = Field(default=0.5, description="before the last layer")
 
 
-class TextCnnConfig(_OfTokens):
+class TextCnnConfig(Section):
     """Parallel convolutions over the tokens, their maxima over time, one dense layer (Kim 2014)."""
 
     name: Literal["textcnn"]
+    embedding: EmbeddingConfig = Field(default_factory=EmbeddingConfig)
+    dropout: Probability = Field(default=0.5, description="before the last layer")
     kernels: list[Annotated[int, Field(ge=1, le=25)]] = Field(
         default_factory=lambda: [3, 4, 5], min_length=1, description="tokens that a filter sees"
     )
@@ -43,18 +49,24 @@ class TextCnnConfig(_OfTokens):
     )
 
 
-class Cnn1dConfig(_OfTokens):
-    """Convolutions over the tokens one after another, each with a norm; then the mean and the maximum."""
+class Cnn1dConfig(_OfSeries):
+    """Convolutions over the places one after another, each with a norm; then the mean and the maximum."""
 
     name: Literal["cnn1d"]
     channels: list[Width] = Field(default_factory=lambda: [128, 128], min_length=1)
     kernel: Annotated[int, Field(ge=1, le=25)] = 5
 
 
-class _Recurrent(_OfTokens):
+class _Recurrent(_OfSeries):
     hidden: Width = Field(default=128, description="of each direction")
     layers: int = Field(default=1, ge=1, le=4)
     bidirectional: bool = True
+
+
+class RnnConfig(_Recurrent):
+    """Plain recurrent units with tanh (Elman 1990); the maximum over time."""
+
+    name: Literal["rnn"]
 
 
 class LstmConfig(_Recurrent):
@@ -69,4 +81,4 @@ class GruConfig(_Recurrent):
     name: Literal["gru"]
 
 
-TextModelConfig = TextCnnConfig | Cnn1dConfig | LstmConfig | GruConfig
+SeriesConfig = Cnn1dConfig | RnnConfig | LstmConfig | GruConfig  # of texts and of sequences

@@ -1,6 +1,6 @@
 """Arrays of samples that differ in length: flat values, and where each sample begins and ends.
 
-A field `name` of a batch is two arrays: `name` (sum of the lengths,) and `name.offsets` (B + 1,) int64. All
+A field `name` of a batch is two arrays: `name` (sum of the lengths, …) and `name.offsets` (B + 1,) int64. All
 functions work on whole batches.
 """
 
@@ -44,9 +44,9 @@ def keep(values: Values, bounds: Offsets, mask: NDArray[np.bool_]) -> tuple[Valu
 
 
 def padded(values: Values, bounds: Offsets, width: int, fill: Any = 0) -> Values:
-    """(B, width), every sample from the left, what is missing filled; none may be longer."""
+    """(B, width, …), every sample from the left, what is missing filled; none may be longer."""
     lengths = np.diff(bounds)
-    result = np.full((len(lengths), width), fill, values.dtype)
+    result = np.full((len(lengths), width, *values.shape[1:]), fill, values.dtype)
     rows = np.repeat(np.arange(len(lengths)), lengths)
     result[rows, np.arange(len(values)) - np.repeat(bounds[:-1], lengths)] = values
     return result

@@ -19,6 +19,18 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class SequenceSpec:
+    """Channels of a sequence of any length, and the number of outputs.
+
+    `pretrained`: as of the others; no model of sequences has any.
+    """
+
+    channels: int
+    outputs: int
+    pretrained: bool = True
+
+
+@dataclass(frozen=True)
 class TextSpec:
     """The tokens by id (0 is padding) and the number of outputs.
 

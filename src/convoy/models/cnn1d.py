@@ -1,4 +1,4 @@
-"""Convolutions over the tokens, one after another; their mean and maximum over time, one dense layer."""
+"""Convolutions over tokens or values, one after another; their mean and maximum over time, a dense layer."""
 
 from itertools import pairwise
 
@@ -7,17 +7,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convoy.config.text_models import Cnn1dConfig
-from convoy.models._spec import TextSpec
-from convoy.models._text.embedding import Embedding, known, masked_max, masked_mean
+from convoy.models._series import entry
+from convoy.models._series.masking import masked_max, masked_mean
+from convoy.models._spec import SequenceSpec, TextSpec
 
 
 class Cnn1d(nn.Module):
-    """ids (N, L) -> (N, outputs); what is computed of padding is set to 0 after every layer."""
+    """A batch -> (N, outputs); what is computed of padding is set to 0 after every layer."""
 
-    def __init__(self, config: Cnn1dConfig, spec: TextSpec) -> None:
+    def __init__(self, config: Cnn1dConfig, spec: TextSpec | SequenceSpec) -> None:
         super().__init__()
-        self.embedding = Embedding(config.embedding, spec)
-        widths = [self.embedding.size, *config.channels]
+        self.entry = entry.of(config, spec)
+        widths = [self.entry.size, *config.channels]
         self.convolutions = nn.ModuleList(
             nn.Conv1d(before, after, config.kernel, padding="same") for before, after in pairwise(widths)
         )
@@ -25,8 +26,8 @@ class Cnn1d(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * config.channels[-1], spec.outputs)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        values, mask = self.embedding(ids), known(ids)
+    def forward(self, batch: Tensor) -> Tensor:
+        values, mask = entry.read(self.entry, batch)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             values = norm(convolution(values).transpose(1, 2)).transpose(1, 2)
             values = functional.relu(values) * mask[:, None]
@@ -35,7 +36,7 @@ class Cnn1d(nn.Module):
         return logits
 
 
-def build(config: Cnn1dConfig, spec: TextSpec) -> nn.Module:
+def build(config: Cnn1dConfig, spec: TextSpec | SequenceSpec) -> nn.Module:
     """Raises:
     ConfigError: the file of word vectors cannot be read.
     """

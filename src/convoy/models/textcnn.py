@@ -5,8 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convoy.config.text_models import TextCnnConfig
+from convoy.models._series.masking import masked_max
 from convoy.models._spec import TextSpec
-from convoy.models._text.embedding import Embedding, known, masked_max
+from convoy.models._text.embedding import Embedding, known
 
 
 class _Bounded(nn.Linear):

@@ -54,15 +54,3 @@ class Embedding(nn.Module):
 def known(ids: Tensor) -> Tensor:
     """(N, L) where there is a token."""
     return ids != 0
-
-
-def masked_max(values: Tensor, mask: Tensor) -> Tensor:
-    """(N, C, L) and (N, L) -> (N, C): the maximum over the places that count."""
-    return values.masked_fill(~mask[:, None], float("-inf")).amax(dim=2)
-
-
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """(N, C, L) and (N, L) -> (N, C)."""
-    counts = mask.sum(dim=1, keepdim=True).clamp(min=1)
-    total: Tensor = (values * mask[:, None]).sum(dim=2)
-    return total / counts

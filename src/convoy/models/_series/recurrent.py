@@ -1,27 +1,35 @@
-"""Recurrent networks over tokens of any number, in both directions, without packed sequences (for ONNX)."""
+"""Recurrent networks over series of any length, in both directions, without packed sequences (for ONNX)."""
 
 import torch
 from torch import Tensor, nn
 
-from convoy.config.text_models import GruConfig, LstmConfig
-from convoy.models._spec import TextSpec
-from convoy.models._text.embedding import Embedding, known, masked_max
+from convoy.config.text_models import GruConfig, LstmConfig, RnnConfig
+from convoy.models._series import entry
+from convoy.models._series.elman import Elman
+from convoy.models._series.masking import masked_max
+from convoy.models._spec import SequenceSpec, TextSpec
 
 
 class Recurrent(nn.Module):
-    """ids (N, L) -> (N, outputs): the maximum over time of the last layer's states, one dense layer.
+    """A batch -> (N, outputs): the maximum over time of the last layer's states, one dense layer.
 
-    The backward direction reads every text from its own end: the places of its tokens are turned round, and
-    padding stays behind them.
+    The backward direction reads every series from its own end: the places are turned round, and padding stays
+    behind them.
     """
 
     def __init__(
-        self, cell: type[nn.LSTM] | type[nn.GRU], config: LstmConfig | GruConfig, spec: TextSpec
+        self,
+        cell: type[Elman] | type[nn.LSTM] | type[nn.GRU],
+        config: RnnConfig | LstmConfig | GruConfig,
+        spec: TextSpec | SequenceSpec,
     ) -> None:
+        """Raises:
+        ConfigError: the file of word vectors cannot be read.
+        """
         super().__init__()
-        self.embedding = Embedding(config.embedding, spec)
+        self.entry = entry.of(config, spec)
         directions = 2 if config.bidirectional else 1
-        widths = [self.embedding.size, *[config.hidden * directions] * (config.layers - 1)]
+        widths = [self.entry.size, *[config.hidden * directions] * (config.layers - 1)]
         self.forwards = nn.ModuleList(cell(width, config.hidden, batch_first=True) for width in widths)
         self.backwards = nn.ModuleList(
             cell(width, config.hidden, batch_first=True) for width in widths if config.bidirectional
@@ -29,9 +37,9 @@ class Recurrent(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden * directions, spec.outputs)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        mask = known(ids)
-        values = self.embedding(ids).transpose(1, 2)
+    def forward(self, batch: Tensor) -> Tensor:
+        features, mask = entry.read(self.entry, batch)
+        values = features.transpose(1, 2)
         turned = _turned(mask)
         for number, ahead in enumerate(self.forwards):
             states = [ahead(values)[0]]

@@ -1,0 +1,1 @@
+"""Sequences: numbers over time in one channel or several, of one length or of many."""

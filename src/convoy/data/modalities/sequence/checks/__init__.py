@@ -1,0 +1,1 @@
+"""Checks of sequences; those of any sample are in `convoy.data.checks`."""
