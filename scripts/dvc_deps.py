@@ -12,17 +12,17 @@ from pathlib import Path
 import grimp
 from ruamel.yaml import YAML
 
-from convoy.plugins import PLACES, names
+from convoy.plugins import OF_OBJECTIVES, PLACES, names
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = {
     "ingest": ["source"],
     "validate": ["source", "checking", "data_view"],
-    "prepare": ["source", "preparing"],
+    "prepare": ["source", "preparing", "targets"],
     "augment": ["augmenting"],
     "train": ["model", "objective", "entry", "batching", "augmenting"],
-    "evaluate": ["model", "entry", "augmenting", "view"],
-    "package": ["model", "entry", "input", "packing", "looking"],
+    "evaluate": ["model", "entry", "augmenting", "view", "evaluation"],
+    "package": ["model", "entry", "input", "packing", "looking", "describing", "output"],
 }
 # Files that a stage copies into its output without importing them.
 COPIED = {"package": ["convoy.serving.pyfunc"]}
@@ -32,7 +32,11 @@ READ = {
     "convoy.evaluation.page": "src/convoy/evaluation/templates",
 }
 # What names the plugin of a kind; that of all others is the modality.
-NAMED_BY = {"source": "data.source", "model": "model.name", "objective": "objective.name"}
+NAMED_BY = {
+    "source": "data.source",
+    "model": "model.name",
+    **dict.fromkeys(OF_OBJECTIVES, "objective.name"),
+}
 
 
 def code_deps() -> dict[str, list[str]]:

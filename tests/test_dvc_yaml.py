@@ -49,8 +49,8 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         section = self._names.get(name, name)
-        if section == "validate":
-            return Watched(getattr(self._config, name), {}, "validate.", self._read)
+        if section in ("validate", "objective"):  # of which a stage may read a part
+            return Watched(getattr(self._config, name), {}, f"{section}.", self._read)
         self._read.add(self._prefix + section)
         return getattr(self._config, name)
 
@@ -65,8 +65,7 @@ def test_each_stage_declares_the_parameters_that_it_reads(
     monkeypatch.setattr(module, stage, lambda *args, **kwargs: passed.extend([*args, *kwargs.values()]))
     config = load(repository / "params.yaml")
     module.main(Watched(config, {"validation": "validate", "registration": "register"}, "", read))
-    if any(isinstance(value, Watched) for value in passed):
-        read.add("validate")
+    read |= {value._prefix.rstrip(".") for value in passed if isinstance(value, Watched)}
     declared = set(document["stages"][stage].get("params", []))
     assert declared == read
 

@@ -1,6 +1,7 @@
 """Plugins: one module a plugin, found by its name inside a known package of convoy, nowhere else.
 
-A modality has a part in each layer that has to know what a sample is: docs/decisions/0014-modalities.md.
+A modality has a part in each layer that has to know what a sample is (docs/decisions/0014-modalities.md), an
+objective one in each that has to know what is learned of it (docs/decisions/0015-objectives.md).
 """
 
 import importlib
@@ -15,6 +16,11 @@ PLACES = {
     "source": ("convoy.data.sources", ""),
     "model": ("convoy.models", ""),
     "objective": ("convoy.training.objectives", ""),
+    "targets": ("convoy.data.objectives", ""),
+    "evaluation": ("convoy.evaluation.objectives", ""),
+    "judging": ("convoy.gate.objectives", ""),
+    "output": ("convoy.serving.outputs", ""),
+    "describing": ("convoy.bundle.objectives", ""),
     "checking": ("convoy.data.modalities", "checking"),
     "preparing": ("convoy.data.modalities", "preparing"),
     "augmenting": ("convoy.data.modalities", "augmenting"),
@@ -27,6 +33,8 @@ PLACES = {
     "packing": ("convoy.bundle.packing", ""),
     "scaffold": ("convoy.scaffold.modalities", ""),
 }
+
+OF_OBJECTIVES = ("objective", "targets", "evaluation", "judging", "output", "describing")
 
 
 def names(kind: str) -> list[str]:

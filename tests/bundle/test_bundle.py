@@ -17,6 +17,8 @@ from convoy.bundle import contents, golden, onnx_export
 from convoy.bundle.packing import image
 from convoy.data.store import Store
 from convoy.errors import IntegrityError
+from convoy.serving import outputs
+from convoy.serving.outputs.classification import softmax
 from convoy.serving.predictor import Predictor
 from convoy.stages.package import package
 from convoy.training import network
@@ -198,7 +200,7 @@ def test_golden_probabilities_are_torchs(workshop: Path) -> None:
     model = network.load(workshop / "good" / "train", io.read_json(prepared / "preprocessor.json"))
     test = Store.open(prepared / "test")
     rows = {name.decode(): n for n, name in enumerate(test.id.tolist())}
-    expected = bundle.torch_probabilities(model, test.images[[rows[s["id"]] for s in samples]])
+    expected = softmax(bundle.torch_outputs(model, test.images[[rows[s["id"]] for s in samples]]))
     assert np.allclose([s["probabilities"] for s in samples], expected, atol=1e-7)
 
 
@@ -217,7 +219,7 @@ def test_a_wrong_graph_is_refused_by_the_name_of_a_sample(
 def test_an_answer_that_is_not_a_number_is_no_agreement() -> None:
     samples = [{"id": "a", "file": "00.png", "target": "up", "probabilities": [0.5, 0.5]}]
     with pytest.raises(IntegrityError):
-        golden.check(samples, [{"down": float("nan"), "up": 0.5}], ["down", "up"], "ONNX")
+        golden.check(samples, [np.array([np.nan, 0.5])], outputs.of({"classes": ["down", "up"]}), "ONNX")
 
 
 def test_an_incomplete_bundle_is_refused(workshop: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
     if not suits:
         assert f"name: {model} takes samples of modality" in str(refused.value)
     if objective != "classification":
-        assert f"name: {objective} can be trained from Python" in str(refused.value)
+        assert f"name: {objective}" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_scores_are_those_of_each_bundle_on_its_own(project: Project) -> None:
     tests = scoring.current_tests(project.root / layout.SPLIT, DATA, project.root)
     found = scoring.score(tests, bundle, other)
     contents = list(scoring.read(tests, tests.samples))
-    assert np.allclose(found.probabilities, np.concatenate(list(Predictor(bundle).probabilities(contents))))
+    assert np.allclose(found.rows, np.concatenate(list(Predictor(bundle).rows(contents))))
     assert found.rival is not None
     assert found.rival.tolist() == [row["prediction"] for row in Predictor(other).predict(contents)]
     assert found.samples["brightness"].between(0, 255).all()

@@ -13,8 +13,8 @@ from convoy.config.register import GateConfig
 from convoy.gate import paired
 from convoy.gate import verdict as gate
 from convoy.gate.budgets import Speed
+from convoy.gate.objectives.classification import Scores
 from convoy.gate.rules import Doubt, Evidence, Finding
-from convoy.gate.scoring import Scores
 
 CONFIG: dict[str, Any] = {
     "metric": "accuracy", "first": "promote", "minimum": 0.5, "margin": 0.0, "non_inferiority": 0.05,
@@ -210,12 +210,12 @@ def test_wholly_below_the_margin_is_worse_and_refused_with_its_interval() -> Non
 def test_a_slice_that_clearly_lost_is_refused_although_the_whole_is_better() -> None:
     scores = _scores(1.0, 1.0, count=400)
     target = scores.samples["target"].to_numpy()
-    probabilities = scores.probabilities.copy()
+    probabilities = scores.rows.copy()
     lost = np.where(target == "a")[0][:30]  # 15 % of class a
     probabilities[lost] = probabilities[lost][:, ::-1]
     rival = target.copy()
     rival[np.where(target == "b")[0][:60]] = "a"
-    found = _evidence(replace(scores, probabilities=probabilities, rival=rival))
+    found = _evidence(replace(scores, rows=probabilities, rival=rival))
     verdict, finding = _judged("slices", _config(slice_margin=0.05), found)
     assert (verdict.status, verdict.rule, finding.outcome) == ("refused", "slices", "failed")
     assert finding.numbers["worst"][0]["slice"] == "class a"
@@ -226,12 +226,10 @@ def test_a_slice_that_clearly_lost_is_refused_although_the_whole_is_better() -> 
 
 def test_a_few_unlucky_samples_of_a_slice_refuse_nothing() -> None:
     scores = _scores(1.0, 1.0, count=60)
-    probabilities = scores.probabilities.copy()
+    probabilities = scores.rows.copy()
     lost = np.where(scores.samples["target"] == "a")[0][:2]
     probabilities[lost] = probabilities[lost][:, ::-1]
-    _, finding = _judged(
-        "slices", _config(slice_margin=0.05), _evidence(replace(scores, probabilities=probabilities))
-    )
+    _, finding = _judged("slices", _config(slice_margin=0.05), _evidence(replace(scores, rows=probabilities)))
     assert finding.numbers["worst"][0]["difference"] == pytest.approx(-2 / 30)
     assert finding.outcome == "passed"
     assert "by chance" in finding.said

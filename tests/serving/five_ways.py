@@ -28,7 +28,7 @@ def main(folder: Path, bundle: Path) -> None:
     expected = np.load(folder / "torch.npz")["probabilities"]
     predictor = Predictor(bundle)
     ways = {
-        "onnx": np.concatenate(list(predictor.probabilities(pictures))),
+        "onnx": np.concatenate(list(predictor.rows(pictures))),
         "pyfunc": by_pyfunc(bundle, pictures, predictor.classes),
         "predict": by_predict(bundle, folder, predictor.classes),
         **by_http(bundle, pictures, predictor.classes),

@@ -17,8 +17,8 @@ def test_batches_hold_the_answers_in_order(folder: Path, pictures: list[Path], b
     predictor = Predictor(folder)
     batches = list(engine.classify_all(predictor, pictures, batch_size=batch_size))
     assert [row for batch in batches for row in batch.pictures] == list(range(len(pictures)))
-    found = np.concatenate([batch.probabilities for batch in batches])
-    expected = np.concatenate(list(predictor.probabilities(pictures)))
+    found = np.concatenate([batch.rows for batch in batches])
+    expected = np.concatenate(list(predictor.rows(pictures)))
     assert np.allclose(found, expected, atol=1e-6)
 
 
@@ -30,12 +30,12 @@ def test_what_cannot_be_read_is_told_by_position(folder: Path, pictures: list[Pa
     assert batch.errors == {
         1: "not a picture in any known format", 2: "No such file or directory", 3: "Is a directory"
     }  # fmt: skip
-    assert batch.probabilities.shape == (2, 2)
+    assert batch.rows.shape == (2, 2)
 
 
 def test_a_batch_without_a_readable_picture_has_no_answers(folder: Path) -> None:
     (batch,) = engine.classify_all(Predictor(folder), [b"", b"x"])
-    assert batch.probabilities.shape == (0, 2)
+    assert batch.rows.shape == (0, 2)
     assert len(batch.errors) == 2
 
 

@@ -92,7 +92,7 @@ def test_a_network_that_answers_nan_is_not_taken(
     live: Live, workshop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "convoy.serving.model.Predictor.classify", lambda self, images: np.full((len(images), 2), np.nan)
+        "convoy.serving.model.Predictor.decode", lambda self, images: np.full((len(images), 2), np.nan)
     )
     shelf_of(live).put("2", workshop / "poor" / "bundle")
     assert not live.look()

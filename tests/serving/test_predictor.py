@@ -13,7 +13,8 @@ import pytest
 from convoy.bundle import build as bundles
 from convoy.bundle import golden
 from convoy.data.pixels import UndecodableImage
-from convoy.serving.predictor import BadBundle, Predictor, softmax
+from convoy.serving.outputs.classification import softmax
+from convoy.serving.predictor import BadBundle, Predictor
 from tests import toys
 
 HEAVY = ("torch", "pandas", "mlflow", "onnx", "scipy", "sklearn")
@@ -51,8 +52,8 @@ def test_the_answers_are_right_and_in_order(folder: Path, pictures: list[Path]) 
 
 def test_batches_do_not_change_the_answers(folder: Path, pictures: list[Path]) -> None:
     predictor = Predictor(folder)
-    one = np.concatenate(list(predictor.probabilities(pictures, batch_size=1)))
-    all_ = np.concatenate(list(predictor.probabilities(pictures, batch_size=100)))
+    one = np.concatenate(list(predictor.rows(pictures, batch_size=1)))
+    all_ = np.concatenate(list(predictor.rows(pictures, batch_size=100)))
     assert np.allclose(one, all_, atol=1e-6)
 
 
@@ -69,13 +70,13 @@ def test_logits_are_divided_by_the_temperature(folder: Path, pictures: list[Path
     hot = Predictor(with_calibration(folder, tmp_path / "hot", {"method": "temperature", "temperature": 4.0}))
     images = np.stack([hot.prepare(path) for path in pictures])
     expected = softmax(Predictor(folder).logits(images) / np.float32(4.0))
-    assert np.allclose(hot.classify(images), expected, atol=1e-6)
-    assert np.allclose(np.concatenate(list(hot.probabilities(pictures))), expected, atol=1e-6)
+    assert np.allclose(hot.decode(images), expected, atol=1e-6)
+    assert np.allclose(np.concatenate(list(hot.rows(pictures))), expected, atol=1e-6)
     assert [answer["prediction"] for answer in hot.predict(pictures)] == [p.parent.name for p in pictures]
 
 
 def test_bundles_from_before_calibration_are_taken_as_they_are(folder: Path, tmp_path: Path) -> None:
-    assert Predictor(with_calibration(folder, tmp_path / "old", None)).temperature == 1.0
+    assert Predictor(with_calibration(folder, tmp_path / "old", None)).output.temperature == 1.0
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0, "2", None, float("inf")])
@@ -87,7 +88,7 @@ def test_a_temperature_that_is_none_is_refused(folder: Path, tmp_path: Path, tem
 def test_threads_do_not_change_the_answers(folder: Path, pictures: list[Path]) -> None:
     one, two = (Predictor(folder, threads=n) for n in (1, 2))
     images = np.stack([one.prepare(path) for path in pictures])
-    assert np.allclose(one.classify(images), two.classify(images), atol=1e-6)
+    assert np.allclose(one.decode(images), two.decode(images), atol=1e-6)
 
 
 def test_a_heat_map_lies_between_0_and_1_and_has_the_prepared_pictures_size(

@@ -36,7 +36,7 @@ def asked(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = network.load(good / "train", preprocessor)
     with torch.inference_mode():
         logits = model.eval()(torch.from_numpy(images)).double()
-    temperature = Predictor(good / "bundle").temperature
+    temperature = Predictor(good / "bundle").output.temperature
     found = torch.softmax(logits / temperature, dim=1).numpy()
     assert (found.max(axis=1) < 0.99).mean() > 0.05  # not all of them are easy
     np.savez(folder / "torch.npz", probabilities=found)

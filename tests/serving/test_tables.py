@@ -4,22 +4,23 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from convoy.errors import ConfigError, DataError
-from convoy.serving import tables
+from convoy.serving import outputs, tables
 from convoy.serving.tables import Row
 
-CLASSES = ["down", "上"]
+OUTPUT = outputs.of({"classes": ["down", "上"]})
 ROWS = [
-    Row('a, "b".png', "上", 0.75, "toy/1", None, (0.25, 0.75)),
-    Row("broken.png", None, None, "toy/1", "not a picture", ()),
+    Row('a, "b".png', ["上", 0.75], "toy/1", None, (0.25, 0.75)),
+    Row("broken.png", (), "toy/1", "not a picture", ()),
 ]
 
 
 def write(path: Path, *batches: list[Row]) -> Path:
-    with tables.written(path, CLASSES) as take:
+    with tables.written(path, OUTPUT) as take:
         for rows in batches:
             take(rows)
     return path
@@ -46,7 +47,7 @@ def test_parquet_holds_the_same(tmp_path: Path) -> None:
 
 def test_json_holds_the_same(tmp_path: Path) -> None:
     found = json.loads(write(tmp_path / "out.json", ROWS[:1], ROWS[1:]).read_text(encoding="utf-8"))
-    assert found == [row.plain(CLASSES) for row in ROWS]
+    assert found == [row.plain(OUTPUT) for row in ROWS]
     assert found[0]["probabilities"] == {"down": 0.25, "上": 0.75}
     assert found[1]["probabilities"] is None
 
@@ -59,7 +60,7 @@ def test_no_rows_make_a_well_formed_file(tmp_path: Path) -> None:
 
 def test_a_file_that_was_not_finished_does_not_appear(tmp_path: Path) -> None:
     for ending in tables.ENDINGS:
-        with pytest.raises(RuntimeError), tables.written(tmp_path / f"out{ending}", CLASSES) as take:
+        with pytest.raises(RuntimeError), tables.written(tmp_path / f"out{ending}", OUTPUT) as take:
             take(ROWS)
             raise RuntimeError
     assert list(tmp_path.iterdir()) == []
@@ -91,3 +92,39 @@ def test_lists_that_are_none_are_refused(tmp_path: Path, content: bytes, message
     table.write_bytes(content)
     with pytest.raises(DataError, match=message):
         tables.read_paths(table, "path")
+
+
+def test_points_and_labels_have_columns_of_their_own(tmp_path: Path) -> None:
+    labels = outputs.of(
+        {
+            "classes": ["cat", "dog"],
+            "preprocessing": {"separator": ";"},
+            "thresholds": {"cat": 0.5, "dog": 0.2},
+            "params": {"objective": {"name": "multilabel"}},
+        }
+    )
+    row = Row("a.png", labels.cells(np.array([0.6, 0.3])), "toy/1", None, (0.6, 0.3))
+    with tables.written(tmp_path / "labels.csv", labels) as take:
+        take([row])
+    assert (tmp_path / "labels.csv").read_text(encoding="utf-8").splitlines() == [
+        "path,labels,model_version,error,p:cat,p:dog",
+        "a.png,cat;dog,toy/1,,0.60000000,0.30000000",
+    ]
+    points = outputs.of(
+        {
+            "classes": ["eye.x", "eye.y"],
+            "preprocessing": {
+                "points": ["eye"], "target": {"mean": [4.0, 4.0], "std": [2.0, 2.0]},
+                "spec": {"width": 10, "height": 20},
+            },
+            "params": {"objective": {"name": "regression"}},
+        }
+    )  # fmt: skip
+    found = points.decode(np.array([[0.25, -1.0]], np.float32))[0]
+    assert found.tolist() == [4.5, 2.0]
+    assert points.answer(found)["points"] == {"eye": [0.5, 0.125]}
+    with tables.written(tmp_path / "points.parquet", points) as take:
+        take([Row("a.png", points.cells(found), "toy/1", None, found.tolist())])
+    assert list(pd.read_parquet(tmp_path / "points.parquet")) == [
+        "path", "model_version", "error", "y:eye.x", "y:eye.y",
+    ]  # fmt: skip

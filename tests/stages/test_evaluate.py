@@ -40,7 +40,8 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "train").mkdir()
     save_file(network.build(section, preprocessor).state_dict(), tmp_path / "train" / "model.safetensors")
     augment = {"online": False, "transforms": [TURN]}
-    io.write_json(tmp_path / "train" / "training.json", {"model": section.model_dump(), "augment": augment})
+    sections = {"model": section.model_dump(), "objective": {"name": "classification"}, "augment": augment}
+    io.write_json(tmp_path / "train" / "training.json", sections)
     history = pd.DataFrame({"epoch": [1, 2], "train_loss": [1.0, 0.5], "val_loss": [1.0, 0.6]})
     history.assign(val_accuracy=[0.5, 0.8]).to_csv(tmp_path / "train" / "history.csv", index=False)
     stores = [Store.open(tmp_path / "prepared" / split) for split in ("train", "val", "test")]
@@ -121,15 +122,17 @@ def test_metrics_pictures_and_tables_are_there(place: Path) -> None:
     assert values["intervals"]["accuracy"][0] <= values["test"]["accuracy"]
     assert set(values["intervals"]) == set(values["test"]) - {"samples"}
     assert values["baseline"]["name"] == "hog_linear"
-    assert len(pd.read_csv(out / "confusion.csv")) == 32
+    assert len(pd.read_csv(out / "details" / "confusion.csv")) == 32
     assert len(pd.read_csv(out / "robustness.csv")) == 15
-    assert pd.read_csv(out / "reliability.csv").groupby(["split", "stage"])["count"].sum().tolist() == [
+    assert pd.read_csv(out / "details" / "reliability.csv").groupby(["split", "stage"])[
+        "count"
+    ].sum().tolist() == [
         32,
         32,
         16,
         16,
     ]
-    for picture in ("confusion.png", "curves.png", "mistakes.png"):
+    for picture in ("details/confusion.png", "curves.png", "mistakes.png"):
         with Image.open(out / picture) as image:
             assert image.width > 200
     assert (out / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")

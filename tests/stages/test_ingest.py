@@ -32,6 +32,7 @@ def test_samples_get_ids_in_the_order_of_the_source(tmp_path: Path) -> None:
         "notes": [],
         "task": "classification",
         "points": [],
+        "separator": "",
     }
 
 

@@ -5,7 +5,7 @@
     model_card.md                    the same for people
     samples.parquet                  id, split and target of every sample it learned from or was tested on
     reference.parquet                answers and looks of held-out samples, for `convoy monitor`
-    golden/                          a few test samples with the expected probabilities
+    golden/                          a few test samples with the expected answers
     code/, requirements.txt          all that prediction needs besides Python
     SHA256SUMS                       the digest of every other file, as `sha256sum --check` reads it
 
@@ -29,7 +29,8 @@ from convoy import plugins
 from convoy.bundle import card, contents, golden, onnx_export, reference
 from convoy.data.store import Store
 from convoy.io import atomic_path, dump_json, fresh_dir, sha256_bytes, write_bytes, write_text
-from convoy.serving.predictor import FORMAT, Predictor, softmax
+from convoy.serving import outputs
+from convoy.serving.predictor import FORMAT, Predictor
 from convoy.training.network import Network, entry
 
 # What a training records about itself (training.json) divides into what was asked for and what came of it.
@@ -68,9 +69,9 @@ class Sources:
     reference: pd.DataFrame | None = None
 
     @property
-    def temperature(self) -> float:
-        """What logits are divided by before the softmax."""
-        return float((self.calibration or {}).get("temperature", 1.0))
+    def objective(self) -> str:
+        """Its name."""
+        return str(self.training["objective"]["name"])
 
 
 def build(out: Path, network: Network, sources: Sources, test: Store) -> None:
@@ -87,28 +88,30 @@ def build(out: Path, network: Network, sources: Sources, test: Store) -> None:
     """
     fresh_dir(out)
     preprocessor = sources.preprocessor
-    classes = list(preprocessor["classes"])
     packing = plugins.load("packing", preprocessor["modality"])
+    describing = plugins.load("describing", sources.objective)
     shutil.copyfile(sources.weights, out / "model.safetensors")
     write_bytes(out / "model.onnx", onnx_export.export(network, entry(preprocessor).shape(preprocessor, 2)))
-    _write_code(out / "code", preprocessor["modality"], packing.CODE)
+    _write_code(out / "code", preprocessor["modality"], sources.objective, packing.CODE)
     write_text(out / "requirements.txt", "\n".join(requirements(packing.requirements(preprocessor))) + "\n")
     _write_samples(sources.samples, out / "samples.parquet")
     if sources.reference is not None:
         reference.write(out, sources.reference)
-    rows = golden.choose(test.target)
+    info = describe(sources)
+    rows, output = describing.golden(test), outputs.of(info)
     golden.write(
         out,
         packing.contents(test, rows),
         packing.ENDING,
         [name.decode("ascii") for name in test.id[rows].tolist()],
-        [classes[label] for label in test.target[rows]],
-        torch_probabilities(network, packing.inputs(test, rows, preprocessor), sources.temperature),
+        describing.said(test, rows, preprocessor),
+        output.decode(torch_outputs(network, packing.inputs(test, rows, preprocessor))),
+        output.key,
     )
-    info = describe(sources)
     info["input"] = packing.described(network)
     info["preprocessing"] |= packing.changed(network, sources.training["model"])
-    write_text(out / "model_card.md", card.render(info, sources.samples, packing.words(info), sources.slices))
+    told = card.render(info, sources.samples, packing.words(info), describing.CARD, sources.slices)
+    write_text(out / "model_card.md", told)
     described = dump_json(info).encode("utf-8")
     sums = {**contents.sha256s(out), "bundle.json": sha256_bytes(described)}
     write_text(out / contents.SUMS, contents.render_sums(sums))
@@ -123,22 +126,16 @@ def build(out: Path, network: Network, sources: Sources, test: Store) -> None:
 def describe(sources: Sources) -> dict[str, Any]:
     """The content of bundle.json, but for what the modality adds."""
     training = sources.training
+    describing = plugins.load("describing", sources.objective)
     return {
         "version": FORMAT,
         "name": training["model"].get("architecture", training["model"]["name"]),
         "classes": list(sources.preprocessor["classes"]),
         "preprocessing": dict(sources.preprocessor),
-        "output": {"name": onnx_export.OUTPUT, "activation": "softmax"},
+        "output": {"name": onnx_export.OUTPUT, "activation": describing.ACTIVATION},
         "params": {name: training[name] for name in _PARAMS if name in training},
         "metrics": dict(sources.metrics),
-        "calibration": {
-            "method": str((sources.calibration or {}).get("method", "none")),
-            "temperature": sources.temperature,
-        },
-        "thresholds": {
-            name: float(row["threshold"])
-            for name, row in (sources.calibration or {}).get("thresholds", {}).items()
-        },
+        **describing.described(sources.calibration or {}),
         "provenance": {
             **{name: training[name] for name in _PROVENANCE if name in training},
             "environment_lock": sources.environment_lock,
@@ -154,17 +151,16 @@ def check_parity(bundle: Path) -> None:
     """
     samples = golden.read(bundle)
     predictor = Predictor(bundle)
-    answers = predictor.predict([sample["content"] for sample in samples])
-    golden.check(samples, [answer["probabilities"] for answer in answers], predictor.classes, "ONNX")
+    answers = predictor.rows([sample["content"] for sample in samples])
+    golden.check(samples, (row for rows in answers for row in rows), predictor.output, "ONNX")
 
 
-def torch_probabilities(
-    network: Network, inputs: NDArray[Any], temperature: float = 1.0
-) -> NDArray[np.float64]:
-    """N samples as the network takes them -> (N, classes), fp32 on the CPU: softmax(logits / temperature)."""
+def torch_outputs(network: Network, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """N samples as the network takes them -> what it gives, (N, outputs), in fp32 on the CPU."""
     with torch.inference_mode():
-        logits = network.eval().cpu().float()(torch.from_numpy(np.ascontiguousarray(inputs)))
-    return softmax(logits.numpy(), temperature)
+        raw = network.eval().cpu().float()(torch.from_numpy(np.ascontiguousarray(inputs)))
+    found: NDArray[np.float32] = raw.numpy()
+    return found
 
 
 def requirements(names: Sequence[str]) -> list[str]:
@@ -184,8 +180,9 @@ def portable_source(source: str, imports: Mapping[str, str]) -> str:
     return source
 
 
-def _write_code(folder: Path, modality: str, modules: Mapping[str, str]) -> None:
-    """predictor.py and pyfunc.py, inputs.py (the modality's part of serving) and the modules that it needs.
+def _write_code(folder: Path, modality: str, objective: str, modules: Mapping[str, str]) -> None:
+    """predictor.py and pyfunc.py, inputs.py and outputs.py (what serving knows of modality and objective),
+    and the modules that the former needs.
 
     Args:
         modules: module of the package -> its name in the bundle.
@@ -196,7 +193,11 @@ def _write_code(folder: Path, modality: str, modules: Mapping[str, str]) -> None
     }
     own = {
         f"convoy.serving.inputs.{modality}": ("inputs", imports),
-        "convoy.serving.predictor": ("predictor", {"from convoy.serving import inputs": "import inputs"}),
+        f"convoy.serving.outputs.{objective}": ("outputs", {}),
+        "convoy.serving.predictor": (
+            "predictor",
+            {"from convoy.serving import inputs, outputs": "import inputs\nimport outputs"},
+        ),
         "convoy.serving.pyfunc": ("pyfunc", {}),
         **{module: (name, {}) for module, name in modules.items()},
     }

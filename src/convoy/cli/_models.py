@@ -127,8 +127,8 @@ def check_golden(bundle: Path, predictor: "Predictor") -> None:
     from convoy.bundle import golden
 
     samples = golden.read(bundle)
-    answers = predictor.predict([sample["content"] for sample in samples])
-    golden.check(samples, [a["probabilities"] for a in answers], predictor.classes, "onnxruntime here")
+    answers = predictor.rows([sample["content"] for sample in samples])
+    golden.check(samples, [row for rows in answers for row in rows], predictor.output, "onnxruntime here")
 
 
 def _own(root: Path) -> str:

@@ -63,6 +63,12 @@ def _check(config: "Config") -> "list[Derivative]":
     from convoy.training import network, penalties
     from convoy.training.objectives._base import Targets
 
+    if config.objective.name != "classification":
+        raise ConfigError(
+            f"`convoy gradcheck` knows the losses of classes alone, not of {config.objective.name}",
+            where="params.yaml: objective.name",
+            fix="nothing is to be mended: `convoy run` watches every loss",
+        )
     weights = config.objective.class_weights if config.objective.name == "classification" else "none"
     named = list(weights) if isinstance(weights, dict) else []
     classes = [*named, *(f"class {n}" for n in range(max(0, 3 - len(named))))]

@@ -58,10 +58,10 @@ def _test(config: "Config", lowest: float, highest: float, steps: int) -> "Range
     ConfigError: the model does not fit the data.
     IntegrityError: the prepared data are incomplete.
     """
-    import numpy as np
     import torch
 
     from convoy import plugins
+    from convoy.data import policies
     from convoy.data.loader import BatchLoader
     from convoy.data.mixing import Mixing
     from convoy.data.store import Store
@@ -81,8 +81,7 @@ def _test(config: "Config", lowest: float, highest: float, steps: int) -> "Range
     if section.threads != "auto":
         torch.set_num_threads(section.threads)
     torch.manual_seed(section.seed)
-    augmenting = plugins.load("augmenting", preprocessor["modality"])
-    targets = Targets(preprocessor["classes"], np.concatenate([store.target for store in stores]))
+    targets = Targets.of(preprocessor, stores)
     return training.range_test(
         network.build(config.model, preprocessor),
         plugins.load("objective", config.objective.name).build(config.objective, targets),
@@ -92,7 +91,7 @@ def _test(config: "Config", lowest: float, highest: float, steps: int) -> "Range
             batch_size=section.batch_size,
             seed=section.seed,
             shuffle=True,
-            augment=augmenting.policy(policy["transforms"])
+            augment=policies.of(preprocessor, policy["transforms"])
             if policy["online"] and policy["transforms"]
             else None,
             loading=plugins.load("batching", preprocessor["modality"]).loading(preprocessor),

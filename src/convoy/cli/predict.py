@@ -12,6 +12,7 @@ from convoy.cli import _models, _server
 
 if TYPE_CHECKING:
     from convoy.serving.engine import Batch
+    from convoy.serving.outputs import Output
     from convoy.serving.predictor import Predictor
     from convoy.serving.source import Reference
     from convoy.serving.tables import Row, Write
@@ -49,11 +50,13 @@ def predict(
     that it carries is run.
     """
     from convoy.errors import DataError
-    from convoy.serving import engine, sequences, tables
+    from convoy.serving import engine, keeping, sequences, tables
 
     if output is not None:
         tables.check_ending(output)
     reference, predictor = _load(model, threads)
+    if keep:
+        keeping.check(predictor.output)
     pictures: Sequence[Any]
     if predictor.input.column == "image":
         pictures = list(_pictures(paths, column))
@@ -70,18 +73,19 @@ def predict(
     with ExitStack() as stack:
         writes: list[Write] = []
         if output is not None:
-            writes.append(stack.enter_context(tables.written(output, predictor.classes)))
+            writes.append(stack.enter_context(tables.written(output, predictor.output)))
         if json:
-            printed = contextmanager(tables.as_json)(sys.stdout, predictor.classes)
+            printed = contextmanager(tables.as_json)(sys.stdout, predictor.output)
             writes.append(stack.enter_context(printed))
         elif output is None:
-            writes.append(stack.enter_context(_shown(_NOUNS.get(predictor.input.column, "samples")[:-1])))
+            noun = _NOUNS.get(predictor.input.column, "samples")[:-1]
+            writes.append(stack.enter_context(_shown(noun, predictor.output)))
         advance = stack.enter_context(_progress(len(pictures)))
         keeper = stack.enter_context(_models.keeping()) if keep else None
         look = keeper.look if keeper is not None else None
         for batch in engine.classify_all(predictor, pictures, look=look):
             if keeper is not None and batch.looks:
-                keeper.put(reference, batch.looks, predictor.classes, batch.probabilities)
+                keeper.put(reference, batch.looks, predictor.classes, batch.rows)
             rows = _rows(batch, names, predictor, version)
             failed += len(batch.errors)
             for row in rows:
@@ -151,29 +155,28 @@ def _load(model: str | None, threads: int | None) -> "tuple[Reference, Predictor
 def _rows(batch: "Batch", names: Sequence[str], predictor: "Predictor", version: str) -> "list[Row]":
     from convoy.serving.tables import Row
 
-    answers = iter(batch.probabilities)
+    answers = iter(batch.rows)
     rows = []
     for number in batch.pictures:
         path, error = names[number], batch.errors.get(number)
         if error is not None:
-            rows.append(Row(path, None, None, version, error, ()))
+            rows.append(Row(path, (), version, error, ()))
             continue
-        chances = next(answers)
-        best = int(chances.argmax())
-        rows.append(Row(path, predictor.classes[best], float(chances[best]), version, None, chances.tolist()))
+        found = next(answers)
+        rows.append(Row(path, predictor.output.cells(found), version, None, found.tolist()))
     return rows
 
 
 @contextmanager
-def _shown(noun: str) -> "Iterator[Write]":
+def _shown(noun: str, output: "Output") -> "Iterator[Write]":
     """Collects what the terminal's table holds, and prints it at the end."""
     cells: list[tuple[object, ...]] = []
 
     def write(rows: "Sequence[Row]") -> None:
-        cells.extend((row.path, row.label, row.probability) for row in rows if row.error is None)
+        cells.extend((row.path, *row.head) for row in rows if row.error is None)
 
     yield write
-    _server.show_table((noun, "label", "probability"), cells)
+    _server.show_table((noun, *(name for name, _ in output.head)), cells)
 
 
 @contextmanager

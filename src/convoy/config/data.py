@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from convoy.config._base import Section
 from convoy.config.tables import Kind, TableLayout
+from convoy.config.targets import PointsConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Policy = Literal["error", "quarantine", "warn", "off"]
@@ -38,6 +39,10 @@ _TAKEN_BY: dict[str, set[str]] = {
     "id_col": _ROWS,
     "columns": _ROWS,
     "layout": _ROWS,
+    "label_separator": {"table"},
+    "label_cols": {"table"},
+    "value_cols": {"table"},
+    "points": {"table", "coco_keypoints"},
 }
 _NEEDED_BY: dict[str, set[str]] = {
     "table": {"table", "label_studio", "coco_keypoints", "text_table"},
@@ -104,6 +109,23 @@ class DataConfig(Section):
     target: str | None = Field(
         default=None, min_length=1, description="column with the label; of Label Studio the control's name"
     )
+    label_separator: str | None = Field(
+        default=None, min_length=1, description="between the labels in column `target`: a sample has several"
+    )
+    label_cols: list[str] | None = Field(
+        default=None, min_length=2, description="columns of 0 and 1, one a label, in place of `target`"
+    )
+    unlabelled: Literal["refuse", "none"] = Field(
+        default="refuse",
+        description="a row with no label at all: refuse (validate.checks.labels says what becomes of it), or "
+        "none: the sample has none of the labels",
+    )
+    value_cols: list[str] | None = Field(
+        default=None, min_length=1, description="columns of numbers to predict, in place of `target`"
+    )
+    points: PointsConfig | None = Field(
+        default=None, description="keypoints to predict, in place of `target`"
+    )
     group_col: str | None = Field(
         default=None, min_length=1, description="column whose equal values stay on one side of the split"
     )
@@ -143,10 +165,41 @@ class DataConfig(Section):
                     f"{option} means nothing to source {self.source!r}; it belongs to "
                     + ", ".join(sorted(sources))
                 )
+            if option == "target" and self._other_targets:
+                continue
             if not given and self.source in _NEEDED_BY.get(option, ()):
                 raise ValueError(f"source {self.source!r} needs {option}")
         if self.source in _ROWS and (self.table is None) == (self.tables is None):
             raise ValueError(f"source {self.source!r} needs table, or tables by split, and not both")
+        return self
+
+    @property
+    def _other_targets(self) -> list[str]:
+        """The options given that name targets in place of `target`."""
+        points = self.points is not None and self.points.columns is not None
+        given = {"label_cols": self.label_cols, "value_cols": self.value_cols, "points": points or None}
+        return [name for name, value in given.items() if value]
+
+    @property
+    def task(self) -> Literal["classification", "labels", "values", "keypoints"]:
+        """What the targets are."""
+        if self.label_separator is not None or self.label_cols is not None:
+            return "labels"
+        if self.value_cols is not None:
+            return "values"
+        return "keypoints" if self.points is not None or self.source == "coco_keypoints" else "classification"
+
+    @model_validator(mode="after")
+    def _targets_are_of_one_kind(self) -> Self:
+        given = [name for name in ("target",) if self.target is not None] + self._other_targets
+        if self.source == "table" and len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} both name what is to be learned; keep one")
+        if self.label_separator is not None and self.target is None:
+            raise ValueError("label_separator needs target, the column with the labels")
+        if self.unlabelled != "refuse" and self.task != "labels":
+            raise ValueError("unlabelled belongs to label_separator or label_cols")
+        if self.source == "table" and self.points is not None and self.points.columns is None:
+            raise ValueError("points of a table need points.columns and points.names")
         return self
 
 
@@ -238,7 +291,9 @@ class ValidateConfig(Section):
 class SplitConfig(Section):
     """How samples are divided. `auto`: predefined where data name splits, grouped where they have groups."""
 
-    strategy: Literal["auto", "stratified", "grouped", "stratified_grouped", "time", "predefined", "folds"]
+    strategy: Literal[
+        "auto", "stratified", "grouped", "stratified_grouped", "time", "predefined", "folds", "iterative"
+    ]
     val: Annotated[float, Field(gt=0.0, lt=1.0)]
     test: Annotated[float, Field(gt=0.0, lt=1.0)]
     seed: int = Field(ge=0)

@@ -22,9 +22,11 @@ class EvaluateConfig(Section):
         "sequence_linear",
         "gradient_boosting",
         "logistic",
+        "mean",
         "none",
     ] = Field(
-        description="what the network is compared with on the same split; none: the commonest class alone. "
+        description="what the network is compared with on the same split; none: the commonest class alone; "
+        "mean: of what is to be predicted, always the training split's mean. "
         "nearest_dtw is for small sets: it compares every test sequence with every training sequence"
     )
     robustness_samples: int = Field(

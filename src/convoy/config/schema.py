@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from convoy.config import combinations
 from convoy.config._base import Section
 from convoy.config.augment import AugmentConfig
 from convoy.config.data import (
@@ -29,12 +30,6 @@ _PREPARE: dict[str, type[_Prepare]] = {
     "text": TextPrepareConfig,
     "sequence": SequencePrepareConfig,
     "table": TablePrepareConfig,
-}
-_BASELINES = {
-    "image": ("hog_linear",),
-    "text": ("tfidf_linear",),
-    "sequence": ("nearest_euclidean", "nearest_dtw", "sequence_linear"),
-    "table": ("gradient_boosting", "logistic"),
 }
 
 
@@ -96,23 +91,38 @@ class Config(Section):
 
     @field_validator("evaluate")
     @classmethod
-    def _baseline_is_the_modalitys(cls, value: EvaluateConfig, info: ValidationInfo) -> EvaluateConfig:
-        data = info.data.get("data")
-        if data is not None and value.baseline not in ("none", *_BASELINES[data.modality]):
-            raise ValueError(
-                f"baseline: {value.baseline} does not go with data.modality: {data.modality}; use "
-                f"{', '.join(_BASELINES[data.modality])} or none"
-            )
+    def _evaluation_suits_the_objective(cls, value: EvaluateConfig, info: ValidationInfo) -> EvaluateConfig:
+        data, objective = info.data.get("data"), info.data.get("objective")
+        name = objective.name if objective is not None else "classification"
+        modality = data.modality if data is not None else None
+        _refuse(combinations.evaluate(name, modality, value.calibration, value.baseline, value.tta))
         return value
 
     @field_validator("objective")
     @classmethod
-    def _stages_know_the_objective(cls, value: ObjectiveConfig) -> ObjectiveConfig:
-        if value.name != "classification":
+    def _objective_suits_the_data(cls, value: ObjectiveConfig, info: ValidationInfo) -> ObjectiveConfig:
+        data, augment = info.data.get("data"), info.data.get("augment")
+        modality, task = (data.modality, data.task) if data is not None else (None, None)
+        _refuse(combinations.objective(value.name, modality, task))
+        mixing = [name for name in ("mixup", "cutmix") if getattr(augment, name, None) is not None]
+        if mixing and not combinations.SUITS[value.name].copies:
             raise ValueError(
-                f"name: {value.name} can be trained from Python (convoy.training.fit), but `prepare` makes "
-                "no such targets and `evaluate` no such report yet; use name: classification"
+                f"name: {value.name} does not go with augment.{mixing[0]}, which mixes classes; remove it"
             )
+        return value
+
+    @field_validator("train")
+    @classmethod
+    def _monitored_is_measured(cls, value: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        objective = info.data.get("objective")
+        known = combinations.SUITS[objective.name].monitors if objective is not None else ()
+        for key in ("early_stopping", "stop_at"):
+            section = getattr(value, key)
+            if section is not None and known and section.monitor not in known:
+                raise ValueError(
+                    f"{key}.monitor: {section.monitor} is not measured for objective "
+                    f"{objective.name if objective else ''}; use {' or '.join(known)}"
+                )
         return value
 
     @field_validator("train")
@@ -127,9 +137,16 @@ class Config(Section):
     @field_validator("registration")
     @classmethod
     def _baseline_is_measured(cls, value: RegisterConfig, info: ValidationInfo) -> RegisterConfig:
-        evaluate = info.data.get("evaluate")
+        data, evaluate, objective = (info.data.get(name) for name in ("data", "evaluate", "objective"))
+        name = objective.name if objective is not None else "classification"
+        task = data.task if data is not None else None
+        _refuse(combinations.gate(name, task, value.gate.metric, value.gate.max_ece))
         if value.gate.beat_baseline and evaluate is not None and evaluate.baseline == "none":
-            data = info.data.get("data")
-            known = _BASELINES[data.modality if data is not None else "image"]
+            known = combinations.measurable(name, data.modality if data is not None else "image")
             raise ValueError(f"gate.beat_baseline: true needs evaluate.baseline: {' or '.join(known)}")
         return value
+
+
+def _refuse(reason: str | None) -> None:
+    if reason is not None:
+        raise ValueError(reason)

@@ -2,11 +2,13 @@
 
 id      32 hex digits: the first half of the SHA-256 of the content (see `content_id`)
 path    locator inside the source's folder, posix; for packed sources "<file name>#<row>"
-target  class name; null where it is missing, or where the task has no classes
+target  class name; of several labels their names in class order, joined by the separator, "" where a sample
+        has none of them; null where it is missing, or where the task has no classes
 split   train, val, test or null
 group   samples of one group stay on one side of the split; null: on its own
 time    ISO 8601, for splits by time
 keypoints  flat list by point: x, y in pixels of the stored picture, visibility (0 unknown, 1 hidden, 2 seen)
+values  list of numbers to predict
 origin  where the source states the label, as "labels.csv:17"
 problem why the source cannot give this sample or its label; validate turns it into a finding
 width, height, mode, bytes  added by validate
@@ -40,6 +42,7 @@ _FIELDS: dict[str, Any] = {
     "group": pa.string(),
     "time": pa.string(),
     "keypoints": pa.list_(pa.float64()),
+    "values": pa.list_(pa.float64()),
     "origin": pa.string(),
     "problem": pa.string(),
     "width": pa.int32(),

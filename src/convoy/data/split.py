@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from convoy.data.manifest import SPLITS
-from convoy.data.splits import by_time, folds, grouped, predefined, stratified, stratified_grouped
+from convoy.data.splits import (
+    by_time,
+    folds,
+    grouped,
+    iterative,
+    predefined,
+    stratified,
+    stratified_grouped,
+)
 from convoy.data.splits._base import Division, How, has
 
 _STRATEGIES: dict[str, Callable[[pd.DataFrame, How], Division]] = {
@@ -20,6 +29,7 @@ _STRATEGIES: dict[str, Callable[[pd.DataFrame, How], Division]] = {
     "time": by_time.divide,
     "predefined": predefined.divide,
     "folds": folds.divide,
+    "iterative": iterative.divide,
 }
 
 
@@ -33,6 +43,7 @@ def assign(
     classes: Sequence[str],
     folds: int = 5,
     fold: int = 0,
+    labels: NDArray[np.bool_] | None = None,
 ) -> tuple[pd.Series, dict[str, Any]]:
     """The split of every sample.
 
@@ -46,6 +57,7 @@ def assign(
         classes: all class names; none: the task has no classes.
         folds: number of folds, for `folds`.
         fold: the fold that tests, for `folds`.
+        labels: (N, K) which labels each sample has, where it has several; None: it has none.
 
     Returns:
         train, val or test by the table's index, and {"strategy", "carved": the splits that were chosen here,
@@ -58,7 +70,7 @@ def assign(
     """
     if strategy == "auto":
         strategy = _fitting(samples)
-    how = How(val=val, test=test, seed=seed, classes=classes, folds=folds, fold=fold)
+    how = How(val=val, test=test, seed=seed, classes=classes, folds=folds, fold=fold, labels=labels)
     division = _STRATEGIES[strategy](samples, how)
     chosen = pd.Series(np.array(SPLITS, object)[division.sides], index=samples.index, dtype=object)
     return chosen, {

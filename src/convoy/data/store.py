@@ -6,6 +6,8 @@
     id.npy         (N,) S32
     keypoints.npy  (N, K, 3) float32, where the task has them: x and y in pixels of these pictures (the first
                    pixel's centre is 0), visibility (0 unknown, 1 hidden, 2 seen)
+    values.npy     (N, K) float32, where the task has them: numbers to predict, or 1 and 0 for labels that
+                   hold and that do not; added by `extend`
     NAME.npy, NAME.offsets.npy   fields whose samples differ in length (tokens): all values one after the
                    other, and where each sample begins, (N + 1,); see `convoy.data.ragged`
     schema.json    the shards in order, shapes, types and SHA-256 of the arrays; written last, so its presence
@@ -35,7 +37,7 @@ from convoy.errors import IntegrityError
 VERSION = 2
 SCHEMA = "schema.json"
 _ARRAYS = ("target", "id")
-_OPTIONAL = ("keypoints",)
+_OPTIONAL = ("keypoints", "values")
 _FIELD = re.compile(r"[a-z]+")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.npy")
 _IN_MEMORY = 64 << 20  # bytes of pixels: small pictures are gathered faster from one array than from shards
@@ -101,6 +103,21 @@ def finish(
         for each in shards
     ]
     _write_schema(folder, image, listed, described, list(varying))
+
+
+def extend(folder: Path, name: str, array: NDArray[Any]) -> None:
+    """Add an array, one entry a sample, to a complete store, which is none meanwhile.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    schema = _read_schema(folder)
+    assert len(array) == schema["length"]
+    (folder / SCHEMA).unlink()
+    with io.atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as handle:
+        np.save(handle, array, allow_pickle=False)
+    schema["arrays"][name] = _described(array, io.sha256_file(folder / f"{name}.npy"))
+    io.write_json(folder / SCHEMA, schema)
 
 
 def create(folder: Path, length: int, image: tuple[int, int, int]) -> Writer:
@@ -245,6 +262,11 @@ class Store:
     def keypoints(self) -> NDArray[np.float32] | None:
         """(N, K, 3); None where the task has none."""
         return self._arrays.get("keypoints")
+
+    @property
+    def values(self) -> NDArray[np.float32] | None:
+        """(N, K) numbers to predict, or 0 and 1 by label; None where the task has none."""
+        return self._arrays.get("values")
 
     @property
     def digest(self) -> str:

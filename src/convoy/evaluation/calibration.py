@@ -113,12 +113,13 @@ def thresholds(
     class that does not occur has 0.5 and nothing measured but zeros.
     """
     return {
-        name: _threshold(probabilities[:, number].astype(np.float64), target == number)
+        name: threshold(probabilities[:, number].astype(np.float64), target == number)
         for number, name in enumerate(classes)
     }
 
 
-def _threshold(scores: Floats, positive: NDArray[np.bool_]) -> dict[str, float]:
+def threshold(scores: Floats, positive: NDArray[np.bool_]) -> dict[str, float]:
+    """The threshold of one class or label, with its precision, recall and F1; see `thresholds`."""
     if not positive.any():
         return {"threshold": 0.5, "precision": 0.0, "recall": 0.0, "f1": 0.0}
     order = np.argsort(-scores, kind="stable")
@@ -128,11 +129,11 @@ def _threshold(scores: Floats, positive: NDArray[np.bool_]) -> dict[str, float]:
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + positive.sum())
     f1[ranked == following] = -1.0  # no threshold parts equal probabilities
     best = int(f1.argmax())
-    threshold = round(float((ranked[best] + following[best]) / 2), DIGITS)
-    chosen = scores >= threshold
+    limit = round(float((ranked[best] + following[best]) / 2), DIGITS)
+    chosen = scores >= limit
     right = int((chosen & positive).sum())
     return {
-        "threshold": threshold,
+        "threshold": limit,
         "precision": round(right / max(int(chosen.sum()), 1), DIGITS),
         "recall": round(right / int(positive.sum()), DIGITS),
         "f1": round(2 * right / (int(chosen.sum()) + int(positive.sum())), DIGITS),

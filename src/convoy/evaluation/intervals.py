@@ -5,12 +5,14 @@ A resample is how often each sample was drawn; metrics take such counts as weigh
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from convoy.evaluation.metrics import DIGITS, Scored, Weighted
+from convoy.evaluation import metrics
+from convoy.evaluation.metrics import DIGITS, Scored
 
 Floats = NDArray[np.float64]
 
@@ -39,17 +41,35 @@ def draws(samples: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield np.ascontiguousarray(counts.T, dtype=np.float64)
 
 
+class Weighted(Protocol):
+    """Metrics of weighted samples: weights (N, B), not negative, give B values each."""
+
+    @property
+    def area_work(self) -> int:
+        """Samples that `areas` visits for each weighting."""
+
+    def sums(self, weights: Floats) -> dict[str, Floats]:
+        """Metrics that follow from sums."""
+
+    def areas(self, weights: Floats) -> dict[str, Floats]:
+        """The others."""
+
+
 def bootstrap(data: Scored, how: Resampling) -> dict[str, list[float]]:
-    """[low, high] of every metric of `metrics.summary`.
+    """[low, high] of every metric of `metrics.summary`."""
+    return of_weighted(metrics.Weighted(data), len(data.target), how)
+
+
+def of_weighted(weighted: Weighted, samples: int, how: Resampling) -> dict[str, list[float]]:
+    """[low, high] of every metric.
 
     Where there are so many classes and samples that the areas under curves would take minutes, theirs come
     from fewer resamples, at least 100.
     """
-    weighted = Weighted(data)
     affordable = max(_LEAST_RESAMPLES, _AREA_WORK // max(weighted.area_work, 1))
     found: dict[str, list[Floats]] = {}
     done = 0
-    for weights in draws(len(data.target), how.resamples, how.seed):
+    for weights in draws(samples, how.resamples, how.seed):
         values = weighted.sums(weights)
         if done < affordable:
             values |= weighted.areas(weights[:, : affordable - done])
@@ -67,6 +87,14 @@ def percentile(values: Floats, confidence: float) -> list[float] | None:
         return None
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     return [round(float(low), DIGITS), round(float(high), DIGITS)]
+
+
+def paired_mean(better: Floats, how: Resampling) -> tuple[float, list[float]]:
+    """The mean (N,) of how much better the first of two models is on the same samples, and its interval."""
+    means = [better @ weights / len(better) for weights in draws(len(better), how.resamples, how.seed)]
+    interval = percentile(np.concatenate(means), how.confidence)
+    assert interval is not None
+    return round(float(better.mean()), DIGITS), interval
 
 
 def paired_accuracy(

@@ -247,6 +247,7 @@ def learning(history: pd.DataFrame | None, best_epoch: int | None) -> Panel:
     for title, columns, percent in (
         ("Loss", {"train_loss": (2, "training"), "val_loss": (0, "validation")}, False),
         ("Accuracy", {"val_accuracy": (0, "validation")}, True),
+        ("Mean absolute error", {"val_mae": (0, "validation")}, False),
     ):
         lines = {
             label: Line(_points(history, column), tone)

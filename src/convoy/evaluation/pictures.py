@@ -13,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from convoy.data import fonts
 from convoy.io import write_bytes
@@ -24,6 +24,9 @@ _THUMBNAIL = 176  # pixels on the longer side
 _LOSSLESS = 96  # up to this side a picture is kept pixel by pixel
 _HEAT_OPACITY = 0.85
 _DIMMED = 0.6
+_POINTED = 176  # least pixels of the longer side of a picture with points
+_TRUE, _SEEN = (40, 200, 80), (230, 60, 50)
+_DOT = 1.2  # radius, pixels
 
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
@@ -49,15 +52,14 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> 
 
 
 def curves(history: pd.DataFrame, path: Path) -> None:
-    """Loss and accuracy by epoch."""
+    """Loss, and what else is measured of the validation split (of classes: accuracy), by epoch."""
+    measured = next(name for name in ("val_accuracy", "val_mae", "val_loss") if name in history)
     with _fonts(()):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         for name in ("train_loss", "val_loss"):
             left.plot(history["epoch"], history[name], marker=".", label=name)
-        right.plot(
-            history["epoch"], history["val_accuracy"], marker=".", label="val_accuracy", color="tab:green"
-        )
+        right.plot(history["epoch"], history[measured], marker=".", label=measured, color="tab:green")
         for axes in (left, right):
             axes.set_xlabel("epoch")
             axes.legend()
@@ -90,6 +92,56 @@ def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[s
                 f"{shown[str(row.target)]} taken for {shown[str(row.prediction)]}\np = {row.confidence:.2f}"
             )
             axes.set_title(title, fontsize=8)
+        _save(figure, path)
+
+
+def grid(images: Sequence["Shown"], captions: Sequence[str], heading: str, path: Path) -> None:
+    """Pictures (H, W, C) with a line each."""
+    with _fonts([*captions, heading]):
+        across = 5
+        down = max(1, -(-len(images) // across))
+        figure = Figure(figsize=(across * 1.9, down * 2.1 + 0.5), layout="constrained")
+        figure.suptitle(fonts.shown([heading])[0])
+        places = figure.subplots(down, across, squeeze=False)
+        for axes in places.flat:
+            axes.axis("off")
+        for axes, image, caption in zip(places.flat, images, fonts.shown(captions), strict=False):
+            assert not isinstance(image, Excerpt)
+            axes.imshow(image.squeeze(), cmap="gray" if image.shape[2] == 1 else None, vmin=0, vmax=255)
+            axes.set_title(caption, fontsize=8, parse_math=False)
+        _save(figure, path)
+
+
+def pointed(
+    image: "Shown", target: NDArray[np.float64], prediction: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """A picture (H, W, C), enlarged, with its points (K, 2): green where they are, red where they were seen.
+
+    Points that are NaN are left out.
+    """
+    assert not isinstance(image, Excerpt)
+    scale = max(1, -(-_POINTED // max(image.shape[:2])))
+    large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    picture = Image.fromarray(np.broadcast_to(large, (*large.shape[:2], 3)).copy())
+    pen = ImageDraw.Draw(picture)
+    for points, colour in ((target, _TRUE), (prediction, _SEEN)):
+        for x, y in (np.asarray(points) + 0.5) * scale - 0.5:
+            if np.isfinite(x + y):
+                pen.ellipse([x - _DOT, y - _DOT, x + _DOT, y + _DOT], fill=colour)
+    return np.asarray(picture)
+
+
+def residuals(panels: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]], path: Path) -> None:
+    """(name, targets (N,), residuals (N,)) a panel: residuals over targets, 0 dashed."""
+    with _fonts([name for name, _, _ in panels]):
+        figure = Figure(figsize=(3.2 * len(panels), 3.2), layout="constrained")
+        for axes, (name, target, apart) in zip(
+            figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True
+        ):
+            axes.plot(target, apart, ".", markersize=2, alpha=0.5)
+            axes.axhline(0, color="black", linestyle="--", linewidth=0.8)
+            axes.set(xlabel=f"{fonts.shown([name])[0]}, true", ylabel="prediction less truth")
+            axes.grid(alpha=0.3)
         _save(figure, path)
 
 

@@ -95,5 +95,38 @@ def table(
     return pd.concat(frames).sort_values(["split", "id"], kind="stable").reset_index(drop=True)
 
 
+def of_numbers(
+    answers: Mapping[str, tuple[Store, NDArray[np.float64], Mapping[str, NDArray[Any]]]],
+    samples: pd.DataFrame,
+    measures: Callable[[Store], Mapping[str, NDArray[Any]]],
+) -> pd.DataFrame:
+    """The predictions of objectives without classes: id, split, path, error, what slices are made of, and the
+    objective's columns.
+
+    Args:
+        answers: split -> (store, the error of each sample (N,), columns (N,) by name).
+        samples, measures: as for `table`.
+    """
+    frames = []
+    known = samples.set_index("id")
+    for split, (store, error, columns) in answers.items():
+        own = measures(store)
+        skipped = {"split", "path", "error", "keypoints", "values", "target", *own, *columns}
+        identifiers = [value.decode("ascii") for value in store.id.tolist()]
+        rows = known.loc[identifiers]
+        frame = pd.DataFrame(
+            {
+                "id": identifiers,
+                "split": split,
+                "path": rows["path"].tolist(),
+                "error": error,
+                **{column: rows[column].array for column in map(str, known.columns) if column not in skipped},
+                **own,
+            }
+        )
+        frames.append(pd.concat([frame, pd.DataFrame(dict(columns))], axis=1))
+    return pd.concat(frames).sort_values(["split", "id"], kind="stable").reset_index(drop=True)
+
+
 def class_names(predictions: pd.DataFrame) -> list[str]:
     return [column.removeprefix("p:") for column in predictions.columns if column.startswith("p:")]

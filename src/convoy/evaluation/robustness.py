@@ -77,6 +77,13 @@ def measure(
     return tabled(rows, confidence)
 
 
+def unmoved(images: Images, seed: int) -> Iterator[tuple[str, int, str, Images]]:
+    """(corruption, strength, setting, damaged pictures) of those that leave everything where it is."""
+    for number, (name, strength, setting, specs) in enumerate(corruptions(min(images.shape[1:3]))):
+        if name != "rotation":
+            yield name, strength, setting, corrupt(images, specs, batch_key(seed, 0, number))
+
+
 def tabled(rows: Sequence[tuple[str, int, str, int, int]], confidence: float) -> pd.DataFrame:
     """The table of (corruption, strength, setting, samples, right answers)."""
     frame = pd.DataFrame(rows, columns=[*COLUMNS[:4], "right"])

@@ -19,7 +19,18 @@ Mask = NDArray[np.bool_]
 COLUMNS = ("slice", "samples", "accuracy", "low", "high", "difference")
 LEAST = 20
 
-_ANSWERS = ("id", "split", "path", "target", "prediction", "confidence", "loss")
+_ANSWERS = (
+    "id",
+    "split",
+    "path",
+    "target",
+    "prediction",
+    "confidence",
+    "loss",
+    "error",
+    "keypoints",
+    "values",
+)
 _MEASURES = {
     "width": "width", "height": "height", "bytes": "file size",
     "characters": "characters", "words": "words", "tokens": "tokens", "unknown": "unknown tokens, %",
@@ -33,7 +44,7 @@ def groups(table: pd.DataFrame, *, least: int = LEAST) -> dict[str, Mask]:
     """Name of each slice -> which rows it holds, (N,).
 
     Args:
-        table: with `target` and any of the columns of the predictions table.
+        table: with any of the columns of the predictions table.
         least: smaller slices are left out, as are those that hold every row.
     """
     found: dict[str, Mask] = {}
@@ -74,9 +85,10 @@ def report(table: pd.DataFrame, *, confidence: float, least: int = LEAST) -> pd.
 
 
 def _all(table: pd.DataFrame) -> Iterator[tuple[str, Mask]]:
-    yield from _values("class", table["target"])
+    if "target" in table:
+        yield from _values("class", table["target"])
     for column in map(str, table.columns):
-        if column in _ANSWERS or column.startswith("p:"):
+        if column in _ANSWERS or column.startswith(("p:", "t:", "y:")):
             continue
         values = table[column]
         if column == "brightness":

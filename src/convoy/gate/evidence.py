@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convoy.bundle import contents
-from convoy.gate import budgets, paired, scoring
+from convoy.gate import budgets, scoring
 from convoy.gate.rules import Doubt, Evidence
 from convoy.layout import SPLIT
 
@@ -40,11 +40,11 @@ def gather(
     if not data.reason:
         tests = scoring.current_tests(root / SPLIT, config.data, root)
         scores = scoring.score(tests, bundle, other)
-        wrong = int((~np.isfinite(scores.probabilities).all(axis=1)).sum())
-        strange += [f"probabilities of {wrong} test samples"] if wrong else []
+        wrong = int((~np.isfinite(scores.rows).all(axis=1)).sum())
+        strange += [f"answers to {wrong} test samples"] if wrong else []
         gate = config.registration.gate
-        if other is not None and scores.shared.any():
-            comparison = paired.compare(gate.metric, scores.answers())
+        if scores.rival is not None and scores.comparable().enough and scores.shared.any():
+            comparison = scores.compare(gate.metric)
         if len(tests.samples) and (gate.max_latency_ms, gate.max_latency_ratio) != (None, None):
             pictures = list(islice(scoring.read(tests, tests.samples), _TIMED_PICTURES))
             speed = budgets.speed(bundle, other, pictures)

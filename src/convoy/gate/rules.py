@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy.config.register import rises
 from convoy.gate import paired
 
 if TYPE_CHECKING:
     from convoy.config.register import GateConfig
     from convoy.gate.budgets import Speed
-    from convoy.gate.scoring import Scores
+    from convoy.gate.objectives._base import Common, Scores
 
 Outcome = Literal["passed", "failed", "not applicable"]
 
@@ -42,7 +43,7 @@ class Evidence:
         data: whether the raw data and the artifacts are those that were recorded.
         champion: version to be beaten; None where there is none.
         scores: answers on the current test samples; None where these could not be trusted.
-        comparison: `paired.compare` on the samples that neither learned from; None where there are none.
+        comparison: `Scores.compare` on the samples that neither learned from; None where there are none.
         speed: None where no latency is bounded.
     """
 
@@ -96,34 +97,31 @@ def numbers(config: "GateConfig", found: Evidence) -> Finding:
 
 
 def task(config: "GateConfig", found: Evidence) -> Finding:
-    """The test samples are of the model's task: they share classes."""
+    """The test samples are of the model's task: of classes, they share some."""
     del config
     if found.scores is None:
         return _unmeasured("task")
-    own, tested = set(found.scores.classes), set(found.scores.samples["target"])
-    known = {"tested": len(tested), "known": len(tested & own)}
-    if tested and not tested & own:
-        said = f"the test samples are of another task: {_some(tested)}; the model knows {_some(own)}"
-        return Finding("task", "failed", said, known, fix="judge it in the project that it was trained in")
-    return Finding(
-        "task", "passed", f"the model knows {len(tested & own)} of {len(tested)} tested classes", known
-    )
+    return _of("task", found.scores.tested())
 
 
 def minimum(config: "GateConfig", found: Evidence) -> Finding:
-    """The metric reaches the floor, as recorded and as measured again."""
+    """The metric reaches the floor (an error keeps its ceiling), as recorded and as measured again."""
     values = {"recorded": recorded(config, found), "measured": measured(config, found)}
     given = {name: value for name, value in values.items() if value is not None}
     if not given:
         return Finding("minimum", "failed", f"there is no {config.metric}", values)
-    name, least = min(given.items(), key=lambda item: item[1])
-    passed = least >= config.minimum
-    said = (
-        f"{config.metric} {least:.4f} is {'at least' if passed else 'below'} the minimum {config.minimum:.4f}"
-    )
+    if rises(config.metric):
+        name, least = min(given.items(), key=lambda item: item[1])
+        passed, bound = least >= config.bound, "minimum"
+        word = "at least" if passed else "below"
+    else:
+        name, least = max(given.items(), key=lambda item: item[1])
+        passed, bound = least <= config.bound, "maximum"
+        word = "at most" if passed else "above"
+    said = f"{config.metric} {least:.4f} is {word} the {bound} {config.bound:.4f}"
     if len(given) > 1 and abs(given["recorded"] - given["measured"]) > 5e-5:
         said += f" ({name}; recorded {given['recorded']:.4f}, measured again {given['measured']:.4f})"
-    return Finding("minimum", "passed" if passed else "failed", said, {**values, "minimum": config.minimum})
+    return Finding("minimum", "passed" if passed else "failed", said, {**values, bound: config.bound})
 
 
 def baseline(config: "GateConfig", found: Evidence) -> Finding:
@@ -132,7 +130,7 @@ def baseline(config: "GateConfig", found: Evidence) -> Finding:
         return _off("baseline")
     known = found.metrics.get("baseline") or {}
     if "interval" not in known:
-        fix = "evaluate.baseline: hog_linear measures one, register.gate.beat_baseline: false asks for none"
+        fix = "evaluate.baseline names one, register.gate.beat_baseline: false asks for none"
         return Finding("baseline", "failed", "no baseline was measured", fix=fix)
     low, high = known["interval"]
     passed = low > 0
@@ -150,9 +148,9 @@ def calibration(config: "GateConfig", found: Evidence) -> Finding:
     scores = found.scores
     if scores is None or len(scores.samples) < LEAST:
         return _unmeasured("calibration")
-    from convoy.evaluation.calibration import ece
-
-    error = float(ece(scores.probabilities, scores.target))
+    error = scores.ece()
+    if error is None:
+        return _unmeasured("calibration")
     passed = error <= config.max_ece
     said = f"calibration error {error:.4f}, {'at most' if passed else 'more than'} {config.max_ece:.4f}"
     known = {"ece": error, "maximum": config.max_ece, "samples": len(scores.samples)}
@@ -160,23 +158,15 @@ def calibration(config: "GateConfig", found: Evidence) -> Finding:
 
 
 def comparable(config: "GateConfig", found: Evidence) -> Finding:
-    """Champion and challenger share classes; those that only one knows are named."""
+    """Champion and challenger share classes (or what else they give); what only one knows is named."""
     del config
     scores = found.scores
+    if scores is not None and scores.foreign:
+        said = f"the champion is of another objective: {scores.foreign}"
+        return Finding("comparable", "failed", said, fix="give it a name of its own (register.model)")
     if found.champion is None or scores is None or scores.rival_classes is None:
         return Finding("comparable", "not applicable", "no champion to compare with")
-    own, other = set(scores.classes), set(scores.rival_classes)
-    known = {"common": len(own & other), "only_challenger": sorted(own - other)[:20],
-             "only_champion": sorted(other - own)[:20]}  # fmt: skip
-    if not own & other:
-        said = f"it shares no class with the champion: {_some(own)} against {_some(other)}"
-        return Finding("comparable", "failed", said, known, fix="give it a name of its own (register.model)")
-    if own == other:
-        return Finding("comparable", "passed", f"both know the same {len(own)} classes", known)
-    said = f"compared on the {len(own & other)} common classes"
-    for who, names in (("the challenger", own - other), ("the champion", other - own)):
-        said += f"; only {who} knows {_some(names)}" if names else ""
-    return Finding("comparable", "passed", said, known)
+    return _of("comparable", scores.comparable())
 
 
 def not_worse(config: "GateConfig", found: Evidence) -> Finding:
@@ -209,10 +199,11 @@ def better(config: "GateConfig", found: Evidence) -> Finding:
 
 
 def slices(config: "GateConfig", found: Evidence) -> Finding:
-    """No slice loses more accuracy than the margin, unless that many losses may be chance.
+    """No slice loses more (of classes: accuracy) than the margin, unless that many losses may be chance.
 
-    The one-sided sign test on the samples that only one has right, its level divided by the number of slices
-    (Bonferroni), keeps a handful of unlucky samples among many slices from refusing a good model.
+    The one-sided sign test on the samples that only one has right (or that one has a smaller error on), its
+    level divided by the number of slices (Bonferroni), keeps a handful of unlucky samples among many slices
+    from refusing a good model.
     """
     if config.slice_margin is None:
         return _off("slices")
@@ -221,11 +212,11 @@ def slices(config: "GateConfig", found: Evidence) -> Finding:
         return Finding("slices", "not applicable", "nothing to compare with")
     from convoy.evaluation.slices import groups
 
-    answers = scores.answers()
-    new, old = answers.challenger == answers.target, answers.champion == answers.target
+    new, old, sign = scores.shares()
     table = scores.samples[scores.shared].reset_index(drop=True)
     rows = [
-        _slice(name, new[mask], old[mask]) for name, mask in groups(table, least=config.slice_samples).items()
+        _slice(name, new[mask], old[mask], sign)
+        for name, mask in groups(table, least=config.slice_samples).items()
     ]
     if not rows:
         return Finding("slices", "not applicable", f"no slice has {config.slice_samples} samples")
@@ -243,12 +234,13 @@ def slices(config: "GateConfig", found: Evidence) -> Finding:
     return Finding("slices", "failed" if lost else "passed", said, known)
 
 
-def _slice(name: str, new: NDArray[np.bool_], old: NDArray[np.bool_]) -> dict[str, Any]:
-    """One slice's figures; `new` and `old` say which of its samples each model has right."""
+def _slice(name: str, new: NDArray[np.float64], old: NDArray[np.float64], sign: int) -> dict[str, Any]:
+    """One slice's figures; `new` and `old` say how good each model is on its samples (see `Shares`)."""
     after, before = float(new.mean()), float(old.mean())
     return {
         "slice": name, "samples": len(new), "challenger": after, "champion": before,
-        "difference": after - before, "p": paired.chance_of_loss(new, old),
+        "difference": sign * (after - before),
+        "p": paired.chance_of_loss(sign * new > sign * old, sign * old > sign * new),
     }  # fmt: skip
 
 
@@ -322,16 +314,11 @@ def measured(config: "GateConfig", found: Evidence) -> float | None:
     scores = found.scores
     if scores is None or len(scores.samples) < LEAST:
         return None
-    target, answer = scores.target, scores.probabilities.argmax(axis=1)
-    if (target < 0).all():
-        return None
-    names = len(scores.classes)
-    target = np.where(target < 0, names, target)  # a class that it does not know
-    return paired.measure(config.metric, target, answer, names + int((target == names).any()))
+    return scores.measured(config.metric)
 
 
 def difference(comparison: Mapping[str, Any]) -> str:
-    """Both metrics and their difference in words."""
+    """Both metrics and their difference in words; of an error, the difference is how much smaller it is."""
     low, high = comparison["interval"]
     return (
         f"{comparison['challenger']:.4f} against the champion's {comparison['champion']:.4f} on "
@@ -347,6 +334,6 @@ def _unmeasured(rule: str) -> Finding:
     return Finding(rule, "not applicable", "not measured")
 
 
-def _some(names: set[str]) -> str:
-    listed = sorted(names)
-    return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
+def _of(rule: str, common: "Common") -> Finding:
+    outcome: Outcome = "passed" if common.enough else "failed"
+    return Finding(rule, outcome, common.said, common.numbers, common.fix)

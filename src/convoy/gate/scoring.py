@@ -1,6 +1,6 @@
 """Champion and challenger on the same test pictures, each with its own preprocessing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,16 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from convoy import plugins
+from convoy.bundle import contents
 from convoy.config.data import DataConfig
 from convoy.data import manifest, opening
 from convoy.errors import IntegrityError
-from convoy.gate.paired import Answers, Codes
+from convoy.gate.objectives._base import Scores
 from convoy.serving.predictor import Predictor
 
 LEARNED = ("train", "val")  # val chose the epoch, so it counts as learned from
 _BATCH = 64
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,62 +39,6 @@ class TestData:
     base: Path
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What the models answered on the test samples that the challenger did not learn from.
-
-    Attributes:
-        samples: the N rows, with what the modality measures (brightness: mean pixel, 0 to 255, as the
-            challenger sees the picture).
-        classes: of the challenger.
-        probabilities: of the challenger, (N, classes).
-        rival_classes: of the champion; None where there is none.
-        rival: the champion's answers, (N,) names; None where there is none.
-        fresh: (N,) rows that the champion did not learn from either.
-        left_out: how many test samples each one learned from.
-    """
-
-    samples: pd.DataFrame
-    classes: list[str]
-    probabilities: NDArray[np.float64]
-    rival_classes: list[str] | None
-    rival: NDArray[np.str_] | None
-    fresh: Mask
-    left_out: dict[str, int]
-
-    @property
-    def target(self) -> Codes:
-        """(N,) indices into `classes`; -1 is a class that the challenger does not know."""
-        code = {name: n for n, name in enumerate(self.classes)}
-        return np.array([code.get(name, -1) for name in self.samples["target"]], np.int64)
-
-    @property
-    def common(self) -> set[str]:
-        """The classes that both models know."""
-        return set(self.classes) & set(self.rival_classes or ())
-
-    @property
-    def shared(self) -> Mask:
-        """(N,) rows on which the two can be compared: fresh, and of a class that both know."""
-        common: Mask = self.samples["target"].isin(self.common).to_numpy(bool)
-        return self.fresh & common
-
-    def answers(self) -> Answers:
-        """Both models on the shared rows; an answer outside of the common classes is wrong."""
-        assert self.rival is not None
-        assert self.rival_classes is not None
-        names = sorted({*self.classes, *self.rival_classes})
-        code = {name: n for n, name in enumerate(names)}
-        own = np.array([code[name] for name in self.classes], np.int64)
-        rows = self.shared
-        return Answers(
-            np.array([code[name] for name in self.samples.loc[rows, "target"]], np.int64),
-            own[self.probabilities[rows].argmax(axis=1)],
-            np.array([code[name] for name in self.rival[rows].tolist()], np.int64),
-            len(names),
-        )
-
-
 def current_tests(split: Path, data: DataConfig, base: Path) -> TestData:
     """Read the test rows of the split stage's table."""
     samples = manifest.read(split)
@@ -109,36 +52,49 @@ def score(tests: TestData, challenger: Path, champion: Path | None) -> Scores:
         DataError: the raw data cannot be read.
         IntegrityError: a picture is not the one that was split.
     """
+    infos = [contents.info(bundle) for bundle in (challenger, champion) if bundle is not None]
+    objective, *others = map(objective_of, infos)
+    foreign = others[0] if others and others[0] != objective else ""
     ids = tests.samples["id"]
     known = {"challenger": ids.isin(learned(challenger)).to_numpy(bool)}
     if champion is not None:
         known["champion"] = ids.isin(learned(champion)).to_numpy(bool)
-    rows = ~known["challenger"]
-    samples = tests.samples[rows].reset_index(drop=True)
-    models = [Predictor(bundle) for bundle in (challenger, champion) if bundle is not None]
+    mine = ~known["challenger"]
+    samples = tests.samples[mine].reset_index(drop=True)
+    asked = (challenger, None if foreign else champion)
+    models = [Predictor(bundle) for bundle in asked if bundle is not None]
     found: list[list[NDArray[np.float64]]] = [[] for _ in models]
     measured: dict[str, list[float]] = {}
     view = plugins.load("view", tests.data.modality)
     pending = read(tests, samples)
-    while contents := list(islice(pending, _BATCH)):
-        for number, batch in enumerate(_prepared(models, contents)):
-            found[number].append(models[number].classify(batch))
+    while some := list(islice(pending, _BATCH)):
+        for number, batch in enumerate(_prepared(models, some)):
+            found[number].append(models[number].decode(batch))
             if number == 0:
                 for name, values in view.measured(batch).items():
                     measured.setdefault(name, []).extend(values.tolist())
-    rival = None
-    if len(models) > 1:
-        chosen = [block.argmax(axis=1) for block in found[1]]
-        rival = np.array(models[1].classes)[np.concatenate(chosen)] if chosen else np.zeros(0, np.str_)
-    return Scores(
+    made: type[Scores] = plugins.load("judging", objective).Scores
+    rows = [
+        np.concatenate(parts) if parts else np.zeros((0, len(model.output.columns)))
+        for parts, model in zip(found, models, strict=True)
+    ]
+    return made(
         samples.assign(**{name: np.array(values, np.float64) for name, values in measured.items()}),
         models[0].classes,
-        np.concatenate(found[0]) if found[0] else np.zeros((0, len(models[0].classes))),
+        rows[0],
         models[1].classes if len(models) > 1 else None,
-        rival,
-        ~known["champion"][rows] if champion is not None else np.ones(len(samples), bool),
+        made.answered(rows[1], models[1].classes) if len(models) > 1 else None,
+        ~known["champion"][mine] if champion is not None else np.ones(len(samples), bool),
         {name: int(mask.sum()) for name, mask in known.items()},
+        infos,
+        foreign,
     )
+
+
+def objective_of(info: Mapping[str, Any]) -> str:
+    """The name of a bundle's objective."""
+    name: str = info["params"].get("objective", {}).get("name", "classification")
+    return name
 
 
 def learned(bundle: Path) -> set[str]:

@@ -29,10 +29,11 @@ class Verdict:
         rule: what decided: the first rule that failed, or first, held, better, not_better, incomparable,
             override.
         reason: that rule in words, with the numbers.
+        minimum: of the metric; of an error its maximum.
         value: of the metric on the current test samples, or as recorded where it was not measured again.
         fix: what the user can do; empty where nothing is to be done.
         final: false where the same bundle may pass later (an uncommitted change, a busy machine).
-        comparison: of `paired.compare`; empty where nothing was compared.
+        comparison: of `Scores.compare`; empty where nothing was compared.
         rules: every rule's `Finding` as a dict.
     """
 
@@ -85,7 +86,7 @@ def judge(config: "GateConfig", found: Evidence, *, by_hand: bool = False) -> Ve
         reason,
         config.metric,
         rules.recorded(config, found) if value is None else value,
-        config.minimum,
+        config.bound,
         config.margin,
         fix,
         final,

@@ -64,7 +64,8 @@ def _read(bundle: Path, version: Any, link: str) -> Subject:
         raise DataError(
             f"{version.name} version {version.version} carries nothing to compare with",
             where=str(bundle),
-            fix="it was made before bundles held reference.parquet; `convoy run` makes one that does",
+            fix="models of classes hold reference.parquet, unless they were made before it was introduced: "
+            "`convoy run` makes one that does",
         )
     info = contents.info(bundle)
     samples = pd.read_parquet(bundle / "samples.parquet", columns=["id", "split"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TITLE = "CONVOY_RUN_TITLE"  # a variable: for whom a run was made, which goes before its name in MLflow
 
-_SHOWN = ("accuracy", "macro_f1", "log_loss")
+_SHOWN = ("accuracy", "subset_accuracy", "macro_f1", "log_loss", "nme", "pck_10", "mae", "r2")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Result:
                 f"{test[name]:.4f}  [{intervals[name][0]:.4f}, {intervals[name][1]:.4f}]",
             )
             for name in _SHOWN
+            if name in test and name in intervals
         ]
         training = self.training
         origin = f"{training['device']}, {training['precision']}, best of {training['epochs_run']} epochs"

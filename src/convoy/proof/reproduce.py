@@ -214,15 +214,15 @@ def numbers(registered: Path, rebuilt: Path, project: Path) -> dict[str, Any]:
     tests = view.samples(Store.open(project / PREPARE / "test"), preprocessing)
     largest, changed = 0.0, 0
     for start in range(0, len(tests), _BATCH):
-        one, other = (model.classify(tests[start : start + _BATCH]) for model in models)
+        one, other = (model.decode(tests[start : start + _BATCH]) for model in models)
         largest = max(largest, float(np.abs(one - other).max()))
-        changed += int((one.argmax(axis=1) != other.argmax(axis=1)).sum())
+        said = models[0].output.said
+        changed += sum(said(row) != said(again) for row, again in zip(one, other, strict=True))
     samples = golden.read(registered)
-    answers = models[1].predict([sample["content"] for sample in samples])
+    answers = [row for rows in models[1].rows([sample["content"] for sample in samples]) for row in rows]
+    output = models[1].output
     gaps = [
-        abs(answer["probabilities"][name] - expected)
-        for sample, answer in zip(samples, answers, strict=True)
-        for name, expected in zip(models[1].classes, sample["probabilities"], strict=True)
+        output.gap(golden.expected(sample, output), row) for sample, row in zip(samples, answers, strict=True)
     ]
     return {
         "samples": len(tests), "max_difference": largest, "changed_predictions": changed,

@@ -147,6 +147,8 @@ def common_tests(first: Side, other: Side) -> pd.DataFrame | None:
     if first.predictions is None or other.predictions is None:
         return None
     columns = ["id", "path", "target", "prediction", "confidence", "loss"]
+    if any(not {*columns} <= {*map(str, each.columns)} for each in (first.predictions, other.predictions)):
+        return None  # of an objective without classes
     old, new = (
         side.predictions.loc[side.predictions["split"] == "test", columns].drop_duplicates("id")
         for side in (first, other)

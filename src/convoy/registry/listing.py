@@ -7,7 +7,9 @@ from convoy.errors import ConfigError
 from convoy.registry.runs import KEY_TAG
 
 MODEL_TAG = "convoy.model"
-MAIN_METRICS = ("test_accuracy", "test_macro_f1", "test_log_loss")
+MAIN_METRICS = (
+    "test_accuracy", "test_macro_f1", "test_log_loss", "test_mean_ap", "test_nme", "test_mae", "test_r2",
+)  # fmt: skip
 _LIMIT = 1000
 _LEAST_PREFIX = 3
 

@@ -5,7 +5,8 @@ from typing import Any
 
 _ROWS = (
     "accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1",
-    "roc_auc", "log_loss", "ece",
+    "roc_auc", "log_loss", "ece", "micro_f1", "mean_ap", "subset_accuracy",
+    "nme", "pck_10", "mae", "rmse", "r2",
 )  # fmt: skip
 
 
@@ -44,6 +45,11 @@ def _table(metrics: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *_against_baseline(metrics)])
 
 
+def _of_baseline(found: Mapping[str, Any]) -> float:
+    """Its main figure."""
+    return float(next(found[name] for name in ("accuracy", "macro_f1", "nme", "mae") if name in found))
+
+
 def _against_baseline(metrics: Mapping[str, Any]) -> list[str]:
     found = metrics.get("baseline", {})
     if "difference" not in found:
@@ -51,6 +57,6 @@ def _against_baseline(metrics: Mapping[str, Any]) -> list[str]:
     low, high = found["interval"]
     return [
         "",
-        f"Against the baseline `{found['name']}` ({found['accuracy']:.4f}): "
+        f"Against the baseline `{found['name']}` ({_of_baseline(found):.4f}): "
         f"**{found['difference']:+.4f}** [{low:+.4f}, {high:+.4f}]",
     ]

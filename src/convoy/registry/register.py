@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from convoy import provenance
+from convoy import plugins, provenance
 from convoy.bundle import contents
 from convoy.errors import GateRefused, IntegrityError
 from convoy.gate import doubts
@@ -155,5 +155,7 @@ def flow_run() -> str:
 
 def _description(info: dict[str, Any]) -> str:
     test = info["metrics"]["test"]
-    figures = ", ".join(f"{name} {test[name]:.4f}" for name in ("accuracy", "macro_f1") if name in test)
-    return f"{info['name']}, {len(info['classes'])} classes; test {figures}"
+    shown = ("accuracy", "subset_accuracy", "macro_f1", "nme", "mae", "r2")
+    figures = ", ".join(f"{name} {test[name]:.4f}" for name in shown if name in test)
+    describing = plugins.load("describing", info["params"].get("objective", {}).get("name", "classification"))
+    return f"{info['name']}, {describing.CARD.title(info)}; test {figures}"

@@ -17,9 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import numpy as np
+
 from convoy.bundle import contents, golden
 from convoy.errors import IntegrityError
-from convoy.serving import inputs
+from convoy.serving import inputs, outputs
 
 BUNDLE_TAG = "convoy.bundle"
 VERDICT_TAG = "convoy.verdict"
@@ -138,11 +140,10 @@ def _save_pyfunc(bundle: Path, folder: Path, model: Any, run_id: str) -> None:
     from mlflow.types import ColSpec, Schema
 
     info = contents.info(bundle)
-    classes, given = info["classes"], inputs.of(info["preprocessing"])
-    outputs = [ColSpec("string", "prediction"), ColSpec("double", "confidence")]
+    given, said = inputs.of(info["preprocessing"]), outputs.of(info)
     signature = ModelSignature(
         inputs=Schema([ColSpec(kind, name) for kind, name in inputs.schema(given)]),
-        outputs=Schema([*outputs, *(ColSpec("double", f"p:{name}") for name in classes)]),
+        outputs=Schema([ColSpec(kind, name) for kind, name in said.signature]),
     )
     described = Model(
         artifact_path=model.artifact_location,
@@ -170,12 +171,11 @@ def check_pyfunc(folder: Path) -> None:
     bundle = folder / "artifacts" / "bundle"
     samples = golden.read(bundle)
     info = contents.info(bundle)
-    classes, given = info["classes"], inputs.of(info["preprocessing"])
+    given, said = inputs.of(info["preprocessing"]), outputs.of(info)
     table = inputs.as_frame(given, [sample["content"] for sample in samples])
     with _pyfunc() as pyfunc:
         answers = pyfunc.load_model(str(folder)).predict(table)
-    found = [{name: row[f"p:{name}"] for name in classes} for row in answers.to_dict("records")]
-    golden.check(samples, found, classes, "pyfunc")
+    golden.check(samples, list(answers[said.columns].to_numpy(np.float64)), said, "pyfunc")
 
 
 @contextmanager

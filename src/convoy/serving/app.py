@@ -109,6 +109,8 @@ def _add_predictions(app: FastAPI, live: Live, limits: Limits) -> None:
         served = live.current
         if heatmap and served.predictor.input.column != "image":
             raise Refused(422, "heat-maps are made of pictures alone")
+        if heatmap and not served.predictor.output.classes:
+            raise Refused(422, "heat-maps show what speaks for a class, and this model answers with none")
         rows = await _classified(live, served, contents, names, limits)
         answers = [_answer(served, name, row) for name, row in zip(names, rows, strict=True)]
         if heatmap:
@@ -133,7 +135,7 @@ def _add_predictions(app: FastAPI, live: Live, limits: Limits) -> None:
         except Refused as refused:
             refused.status = 422 if refused.status == 415 else refused.status  # the body's type was right
             raise
-        return _json({"predictions": [_columns(served.predictor.classes, row) for row in rows]})
+        return _json({"predictions": [served.predictor.output.row(row) for row in rows]})
 
 
 def _add_facts(app: FastAPI, live: Live, counters: metrics.Metrics) -> None:
@@ -212,19 +214,7 @@ async def _within(limits: Limits, answer: "Future[T]") -> T:
 
 
 def _answer(served: Served, name: str, row: NDArray[np.float64]) -> dict[str, Any]:
-    found = served.predictor.answer(row)
-    return {
-        "file": name,
-        "label": found["prediction"],
-        "probability": float(row.max()),
-        "probabilities": found["probabilities"],
-    }
-
-
-def _columns(classes: Sequence[str], row: NDArray[np.float64]) -> dict[str, Any]:
-    """A row as the bundle's pyfunc gives it."""
-    numbers = {f"p:{name}": value for name, value in zip(classes, row.tolist(), strict=True)}
-    return {"prediction": classes[int(row.argmax())], "confidence": float(row.max()), **numbers}
+    return {"file": name, **served.predictor.output.served(row)}
 
 
 def _model(reference: Reference) -> dict[str, str]:

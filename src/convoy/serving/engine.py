@@ -21,13 +21,13 @@ class Batch:
 
     Attributes:
         pictures: their positions in what was asked.
-        probabilities: (n, classes) of those that could be read, in order.
+        rows: (n, K) numbers of those that could be read, in order: of classes, their probabilities.
         errors: position -> why a picture could not be read.
         looks: what `look` said of those that could be read, in order; empty without it.
     """
 
     pictures: range
-    probabilities: NDArray[np.float64]
+    rows: NDArray[np.float64]
     errors: dict[int, str]
     looks: list[Any]
 
@@ -67,6 +67,6 @@ def classify_all(
                 errors[row] = error.strerror or str(error)
         return rows, samples, errors, looks
 
-    nothing = np.zeros((0, len(predictor.classes)))
+    nothing = np.zeros((0, len(predictor.output.columns)))
     for rows, samples, errors, looks in in_chunks(prepare, len(pictures), batch_size):
-        yield Batch(rows, predictor.classify(predictor.batch(samples)) if samples else nothing, errors, looks)
+        yield Batch(rows, predictor.decode(predictor.batch(samples)) if samples else nothing, errors, looks)

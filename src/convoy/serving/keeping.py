@@ -6,8 +6,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy.errors import ConfigError
+from convoy.serving.outputs import Output
 from convoy.serving.predictor import Content, Sample
 from convoy.serving.source import Reference
+
+
+def check(output: Output) -> None:
+    """Raises:
+    ConfigError: `convoy monitor` could not compare such answers with anything.
+    """
+    if not output.classes:
+        raise ConfigError(
+            "answers are kept for `convoy monitor`, which compares classes, and this model answers with none",
+            fix="leave out --keep",
+        )
 
 
 class Keeper(Protocol):

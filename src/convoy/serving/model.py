@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from convoy.data._threads import cores
 from convoy.errors import ConvoyError, IntegrityError
+from convoy.serving import keeping
 from convoy.serving.batching import Batcher, Rows
 from convoy.serving.keeping import Keeper
 from convoy.serving.metrics import Metrics
@@ -47,10 +48,12 @@ class Served:
     def __init__(
         self, reference: Reference, predictor: Predictor, metrics: Metrics, keeper: Keeper | None = None
     ) -> None:
+        if keeper is not None:
+            keeping.check(predictor.output)
         self.reference = reference
         self.predictor = predictor
         self._keeper = keeper
-        self._batcher = Batcher(predictor.classify, join=predictor.input.join, seen=metrics.batch)
+        self._batcher = Batcher(predictor.decode, join=predictor.input.join, seen=metrics.batch)
 
     def classify(self, contents: Sequence[bytes], answer: "Future[Rows]") -> None:
         """Decode, then classify with whoever else asks; the answer gets (n, classes) or the error."""
@@ -208,7 +211,7 @@ def _warm_up(predictor: Predictor, reference: Reference) -> None:
         IntegrityError: nothing (a black picture) has no finite answer.
     """
     for count in (1, 8):
-        if not np.isfinite(predictor.classify(predictor.input.blank(count))).all():
+        if not np.isfinite(predictor.decode(predictor.input.blank(count))).all():
             raise IntegrityError(f"{reference} answers a black picture with NaN", fix="train it again")
 
 

@@ -1,8 +1,8 @@
 """Predict with a bundle: onnxruntime, numpy and the bundle's own preprocessing; no torch, no project.
 
 This file travels: the bundle holds a copy in `code/`, next to `inputs.py` (what the modality's samples are
-like), in which the one import of the package below is rewritten (`bundle.build.portable_source`). There it is
-also a program:
+like) and `outputs.py` (what the objective answers), in which the imports of the package below are rewritten
+(`bundle.build.portable_source`). There it is also a program:
 
     python code/predictor.py picture.png …        prints one JSON object a sample
 """
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 if __name__ == "__main__":
     sys.dont_write_bytecode = True  # a bundle is named by its content, and stays as it was registered
 
-from convoy.serving import inputs
+from convoy.serving import inputs, outputs
 
 FORMAT = 1  # of bundle.json
 # An encoded image, its file, or pixels (H, W) or (H, W, C); of other modalities a text
@@ -50,9 +50,9 @@ class Predictor:
         self.classes: list[str] = list(self.info["classes"])
         try:
             self.input = inputs.of(self.info["preprocessing"])
+            self.output = outputs.of(self.info)
         except ValueError as error:
             raise BadBundle(f"{bundle / 'bundle.json'}: {error}") from None
-        self.temperature = _temperature(bundle, self.info)
         self._session = _session(bundle / "model.onnx", threads)
         (given,) = self._session.get_inputs()
         wanted = self.input.shape
@@ -83,35 +83,32 @@ class Predictor:
         return joined
 
     def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """What `batch` gives -> (N, classes)."""
+        """What `batch` gives -> what the network gives, (N, outputs)."""
         if not len(batch):
             return np.zeros((0, len(self.classes)), np.float32)
         (found,) = self._session.run(["logits"], {self.input.name: np.ascontiguousarray(batch)})
         return np.asarray(found, np.float32)
 
-    def classify(self, batch: NDArray[Any]) -> NDArray[np.float64]:
-        """What `batch` gives -> calibrated probabilities (N, classes): softmax(logits / temperature)."""
-        return softmax(self.logits(batch), self.temperature)
+    def decode(self, batch: NDArray[Any]) -> NDArray[np.float64]:
+        """What `batch` gives -> rows (N, K) of numbers: of classes, the calibrated probabilities."""
+        rows: NDArray[np.float64] = self.output.decode(self.logits(batch))
+        return rows
 
-    def probabilities(
-        self, contents: Iterable[Content], *, batch_size: int = 64
-    ) -> Iterator[NDArray[np.float64]]:
-        """Batches (n, classes) of any number of samples, in order; only one batch is held in memory."""
+    def rows(self, contents: Iterable[Content], *, batch_size: int = 64) -> Iterator[NDArray[np.float64]]:
+        """Batches (n, K) of any number of samples, in order; only one batch is held in memory."""
         pending = iter(contents)
         while samples := [self.prepare(content) for content in islice(pending, batch_size)]:
-            yield self.classify(self.batch(samples))
+            yield self.decode(self.batch(samples))
 
     def predict(self, contents: Sequence[Content], *, batch_size: int = 64) -> list[dict[str, Any]]:
-        """[{"prediction": class, "probabilities": {class: p}}], one a sample, in order."""
-        return [
-            self.answer(row) for rows in self.probabilities(contents, batch_size=batch_size) for row in rows
-        ]
+        """One a sample, in order; of classes [{"prediction": class, "probabilities": {class: p}}]."""
+        return [self.answer(row) for rows in self.rows(contents, batch_size=batch_size) for row in rows]
 
     def heatmap(self, content: Content, *, batch_size: int = 32) -> NDArray[np.float64]:
         """Where the sample decides, 0 to 1: occlusion sensitivity (Zeiler and Fergus 2014).
 
-        What the predicted class loses, in log-odds (a probability near 1 shows no loss), where a part of the
-        sample is hidden; see the modality for the parts.
+        Of models of classes: what the predicted one loses, in log-odds (a probability near 1 shows no loss),
+        where a part of the sample is hidden; see the modality for the parts.
 
         Returns:
             Of a picture (height, width) of the prepared one. The largest loss is 1; all 0 where none matters.
@@ -133,20 +130,10 @@ class Predictor:
         noise = 1e-5  # of fp32
         return heat / heat.max() if heat.max(initial=0) > noise else np.zeros_like(heat)
 
-    def answer(self, probabilities: NDArray[np.float64]) -> dict[str, Any]:
-        """One row of `probabilities` in words."""
-        return {
-            "prediction": self.classes[int(probabilities.argmax())],
-            "probabilities": dict(zip(self.classes, probabilities.tolist(), strict=True)),
-        }
-
-
-def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Rows that sum to 1."""
-    shifted = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
-    exponentials = np.exp(shifted)
-    total: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return total
+    def answer(self, row: NDArray[np.float64]) -> dict[str, Any]:
+        """One row of `decode` in words."""
+        answer: dict[str, Any] = self.output.answer(row)
+        return answer
 
 
 def _log_odds(logits: NDArray[np.float32], label: int) -> NDArray[np.float64]:
@@ -169,14 +156,6 @@ def _read_info(bundle: Path) -> Mapping[str, Any]:
     if missing:
         raise BadBundle(f"{bundle / 'bundle.json'} lacks {', '.join(sorted(missing))}")
     return info
-
-
-def _temperature(bundle: Path, info: Mapping[str, Any]) -> float:
-    """1 for bundles that were made without calibration."""
-    value = (info.get("calibration") or {}).get("temperature", 1.0)
-    if not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise BadBundle(f"{bundle / 'bundle.json'}: temperature {value!r} is no positive number")
-    return float(value)
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

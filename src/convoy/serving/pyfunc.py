@@ -2,7 +2,7 @@
 
 It is copied into the bundle's `code/` and imports nothing of convoy: the predictor comes from the bundle.
 Input: a column of samples; of pictures `image`, encoded ones (bytes; base64 in JSON); of rows their columns.
-Output: `prediction`, `confidence` and a column `p:<class>` for each class.
+Output: the objective's columns; of classes `prediction`, `confidence` and a column `p:<class>` each.
 """
 
 import importlib
@@ -42,22 +42,13 @@ class BundleModel(PythonModel):
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         del context, params
-        given = self._predictor.input
+        given, said = self._predictor.input, self._predictor.output
         if hasattr(given, "columns"):  # a sample is a row
             contents = given.frame(model_input)
         else:
             contents = [given.cell(value) for value in model_input[given.column]]
-        answers = self._predictor.predict(contents)
-        columns = {
-            f"p:{name}": [a["probabilities"][name] for a in answers] for name in self._predictor.classes
-        }
-        return pd.DataFrame(
-            {
-                "prediction": [a["prediction"] for a in answers],
-                "confidence": [a["probabilities"][a["prediction"]] for a in answers],
-                **columns,
-            }
-        )
+        answers = [said.row(row) for rows in self._predictor.rows(contents) for row in rows]
+        return pd.DataFrame(answers, columns=[name for _, name in said.signature])
 
 
 set_model(BundleModel())

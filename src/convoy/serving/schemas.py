@@ -16,6 +16,8 @@ class Model(_Plain):
 
 
 class Answer(_Plain):
+    """Of a model of classes."""
+
     file: str = Field(description="The name that came with the picture.")
     label: str
     probability: float = Field(description="Of the label, calibrated.")
@@ -30,9 +32,27 @@ class Answer(_Plain):
     )
 
 
+class Labelled(_Plain):
+    """Of a model of several labels."""
+
+    file: str
+    labels: list[str] = Field(description="Those whose probability reaches their threshold.")
+    probabilities: dict[str, float] = Field(description="Of every label, each a question of its own.")
+
+
+class Measured(_Plain):
+    """Of a model of numbers or points."""
+
+    file: str
+    values: dict[str, float] = Field(description="Of points x and y, in pixels of the prepared picture.")
+    points: dict[str, list[float]] | None = Field(
+        default=None, description="x and y of each as shares of the picture's width and height."
+    )
+
+
 class Answers(_Plain):
     model: Model
-    predictions: list[Answer]
+    predictions: list[Answer | Labelled | Measured]
 
 
 class Problem(_Plain):

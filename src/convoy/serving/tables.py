@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from convoy.errors import ConfigError, DataError
 from convoy.io import atomic_path
+from convoy.serving.outputs import Output
 
 ENDINGS = (".csv", ".parquet", ".json")
 Write = Callable[[Sequence["Row"]], None]
@@ -20,32 +21,32 @@ class Row:
     """What is known of one picture: an answer, or why there is none.
 
     Attributes:
-        probability: of the label.
-        probabilities: of all classes, in the model's order; empty where there is an error.
+        head: what the model says of it, as its objective's `head` names it (label and probability); empty
+            where there is an error.
+        numbers: all that the model gives, in its order (probabilities); empty where there is an error.
     """
 
     path: str
-    label: str | None
-    probability: float | None
+    head: Sequence[Any]
     model_version: str
     error: str | None
-    probabilities: Sequence[float]
+    numbers: Sequence[float]
 
-    def plain(self, classes: Sequence[str]) -> dict[str, Any]:
+    def cells(self, output: Output) -> list[Any]:
+        """The values of `_names`, None where there is an error."""
+        head = self.head or [None] * len(output.head)
+        return [self.path, *head, self.model_version, self.error]
+
+    def plain(self, output: Output) -> dict[str, Any]:
         """As JSON shows it."""
         return {
-            "path": self.path,
-            "label": self.label,
-            "probability": self.probability,
-            "model_version": self.model_version,
-            "error": self.error,
-            "probabilities": dict(zip(classes, self.probabilities, strict=True))
-            if self.probabilities
-            else None,
+            **dict(zip(_names(output), self.cells(output), strict=True)),
+            output.key: dict(zip(output.names, self.numbers, strict=True)) if len(self.numbers) else None,
         }
 
 
-_COLUMNS = ("path", "label", "probability", "model_version", "error")
+def _names(output: Output) -> list[str]:
+    return ["path", *(name for name, _ in output.head), "model_version", "error"]
 
 
 def read_paths(table: Path, column: str) -> list[Path]:
@@ -173,60 +174,60 @@ def check_ending(path: Path) -> None:
 
 
 @contextmanager
-def written(path: Path, classes: Sequence[str]) -> Iterator[Write]:
+def written(path: Path, output: Output) -> Iterator[Write]:
     """Yield a function that takes the next rows; the file appears, whole, when the block ends well."""
     check_ending(path)
     kind = path.suffix.lower()
     with atomic_path(path) as temporary:
         if kind == ".parquet":
-            with _parquet(temporary, classes) as write:
+            with _parquet(temporary, output) as write:
                 yield write
         else:
             with temporary.open("w", encoding="utf-8", newline="") as handle:
-                yield from _csv(handle, classes) if kind == ".csv" else as_json(handle, classes)
+                yield from _csv(handle, output) if kind == ".csv" else as_json(handle, output)
 
 
-def as_json(handle: IO[str], classes: Sequence[str]) -> Iterator[Write]:
+def as_json(handle: IO[str], output: Output) -> Iterator[Write]:
     """A JSON list, an object a line."""
     separator = "[\n"
 
     def write(rows: Sequence[Row]) -> None:
         nonlocal separator
         for row in rows:
-            handle.write(separator + json.dumps(row.plain(classes), ensure_ascii=False, allow_nan=False))
+            handle.write(separator + json.dumps(row.plain(output), ensure_ascii=False, allow_nan=False))
             separator = ",\n"
 
     yield write
     handle.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _csv(handle: IO[str], classes: Sequence[str]) -> Iterator[Write]:
+def _csv(handle: IO[str], output: Output) -> Iterator[Write]:
     writer = csv.writer(handle, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *(f"p:{name}" for name in classes)])
+    writer.writerow([*_names(output), *output.columns])
 
     def write(rows: Sequence[Row]) -> None:
         for row in rows:
-            numbers = [f"{value:.8f}" for value in row.probabilities] or [""] * len(classes)
-            chance = "" if row.probability is None else f"{row.probability:.8f}"
-            writer.writerow([row.path, row.label, chance, row.model_version, row.error, *numbers])
+            numbers = [f"{value:.8f}" for value in row.numbers] or [""] * len(output.columns)
+            cells = [f"{cell:.8f}" if isinstance(cell, float) else cell for cell in row.cells(output)]
+            writer.writerow([*cells, *numbers])
 
     yield write
 
 
 @contextmanager
-def _parquet(path: Path, classes: Sequence[str]) -> Iterator[Write]:
+def _parquet(path: Path, output: Output) -> Iterator[Write]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    kinds = [pa.string(), pa.string(), pa.float64(), pa.string(), pa.string()]
-    schema = pa.schema(
-        [*zip(_COLUMNS, kinds, strict=True), *((f"p:{name}", pa.float64()) for name in classes)]
-    )
+    numeric = {name for name, kind in output.head if kind == "double"}
+    kinds = [(name, pa.float64() if name in numeric else pa.string()) for name in _names(output)]
+    schema = pa.schema([*kinds, *((name, pa.float64()) for name in output.columns)])
 
     def write(rows: Sequence[Row]) -> None:
-        columns: list[list[Any]] = [[getattr(row, name) for row in rows] for name in _COLUMNS]
-        for number in range(len(classes)):
-            columns.append([row.probabilities[number] if row.probabilities else None for row in rows])
+        table = [row.cells(output) for row in rows]
+        columns: list[list[Any]] = [[cells[number] for cells in table] for number in range(len(kinds))]
+        for number in range(len(output.columns)):
+            columns.append([row.numbers[number] if len(row.numbers) else None for row in rows])
         arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
         writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 

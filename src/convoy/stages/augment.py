@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from convoy import plugins
 from convoy.config.augment import AugmentConfig
+from convoy.data import policies
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.io import dump_json, fresh_dir, read_json, sha256_bytes, write_json
@@ -20,9 +21,10 @@ def augment(prepared: Path, config: AugmentConfig, out: Path) -> None:
     Raises:
         ConfigError: the policy is refused, or does not fit the data.
     """
-    augmenting = plugins.load("augmenting", read_json(prepared / "preprocessor.json")["modality"])
+    preprocessor = read_json(prepared / "preprocessor.json")
+    augmenting = plugins.load("augmenting", preprocessor["modality"])
     record = policy_record(config, augmenting.transforms(config))
-    policy = augmenting.policy(record["transforms"])
+    policy = policies.of(preprocessor, record["transforms"])
     training = Store.open(prepared / "train")
     fresh_dir(out)
     augmenting.preview(training, policy, Mixing.of(record), config.seed, out)

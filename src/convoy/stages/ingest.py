@@ -33,7 +33,8 @@ def ingest(
 ) -> None:
     """List the samples and give each the id of its content; lay the corrections over them.
 
-    Writes samples.parquet, then source.json: source, classes, ignored, digest, notes, task, points.
+    Writes samples.parquet, then source.json: source, classes, ignored, digest, notes, task, points,
+    separator.
     A sample that cannot be read is kept with a `problem`, under the id of "unreadable:" and its path.
 
     Args:
@@ -62,6 +63,7 @@ def ingest(
             "notes": scan.notes,
             "task": scan.task,
             "points": scan.points,
+            "separator": scan.separator,
         },
     )
     count = sum(sample.read for sample in found)

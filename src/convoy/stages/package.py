@@ -7,7 +7,6 @@ import pandas as pd
 
 from convoy import plugins
 from convoy.bundle import build as bundle
-from convoy.bundle import reference
 from convoy.data.store import Store
 from convoy.io import read_json, sha256_file
 from convoy.layout import BUNDLE, EVALUATE, PREPARE, SPLIT, TRAIN
@@ -43,16 +42,17 @@ def package(
     preprocessor = read_json(prepared / "preprocessor.json")
     held_out = {split: Store.open(prepared / split) for split in ("val", "test")}
     calibration, slices = evaluated / "calibration.json", evaluated / "slices.csv"
+    training = read_json(trained / "training.json")
     sources = bundle.Sources(
         weights=trained / "model.safetensors",
-        training=read_json(trained / "training.json"),
+        training=training,
         preprocessor=preprocessor,
         metrics=read_json(evaluated / "metrics.json"),
         samples=pd.read_parquet(samples / "samples.parquet", columns=["id", "split", "target"]),
         environment_lock=sha256_file(environment_lock) if environment_lock.is_file() else None,
         calibration=read_json(calibration) if calibration.is_file() else None,
         slices=pd.read_csv(slices) if slices.is_file() else None,
-        reference=reference.table(
+        reference=plugins.load("describing", training["objective"]["name"]).reference(
             pd.read_parquet(evaluated / "predictions.parquet"),
             held_out,
             plugins.load("looking", preprocessor["modality"]),

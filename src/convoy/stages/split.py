@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from convoy import io, layout
 from convoy.config.data import SplitConfig
 from convoy.data import manifest
+from convoy.data.labelling import counts, shown
 from convoy.data.split import assign
 
 if TYPE_CHECKING:
@@ -24,14 +25,17 @@ def split(validated: Path, config: SplitConfig, *, out: Path) -> None:
         IntegrityError: the table of `validate` is missing or damaged.
     """
     samples = manifest.read(validated)
-    classes: list[str] = manifest.read_facts(validated / "report.json")["classes"]
+    facts = manifest.read_facts(validated / "report.json")
+    classes: list[str] = facts["classes"]
+    task = facts.get("task", "classification")
     chosen, how = assign(
         samples,
         strategy=config.strategy,
         val=config.val,
         test=config.test,
         seed=config.seed,
-        classes=classes if samples["target"].notna().any() else [],
+        classes=classes if task == "classification" and samples["target"].notna().any() else [],
+        labels=shown(samples["target"], classes, facts["separator"]) if task == "labels" else None,
         folds=config.folds,
         fold=config.fold,
     )
@@ -43,8 +47,11 @@ def split(validated: Path, config: SplitConfig, *, out: Path) -> None:
         out / "summary.json",
         {
             **how,
+            "task": task,
+            "points": facts.get("points", []),
+            "separator": facts.get("separator", ""),
             "classes": classes,
-            "counts": {side: manifest.counts(part, classes) for side, part in parts.items()},
+            "counts": {side: counts(part, classes, facts) for side, part in parts.items()},
             "totals": {side: len(part) for side, part in parts.items()},
         },
     )

@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
@@ -21,6 +20,7 @@ from convoy.config.engine import ENGINE
 from convoy.config.model import ModelConfig
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.train import TrainConfig
+from convoy.data import policies
 from convoy.data.loader import Loading
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
@@ -163,7 +163,7 @@ class _Job:
     @property
     def targets(self) -> Targets:
         """Those of training."""
-        return Targets(self.preprocessor["classes"], np.concatenate([store.target for store in self.stores]))
+        return Targets.of(self.preprocessor, self.stores)
 
     @property
     def modality(self) -> str:
@@ -268,14 +268,13 @@ class _Job:
         self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal, world: World
     ) -> None:
         online, transforms = self.policy["online"], self.policy["transforms"]
-        augmenting = plugins.load("augmenting", self.modality)
         advance(
             self.build,
             plugins.load("objective", self.objective.name).build(self.objective, self.targets),
             self.config,
             train=self.stores,
             val=self.val,
-            augment=augmenting.policy(transforms) if online and transforms else None,
+            augment=policies.of(self.preprocessor, transforms) if online and transforms else None,
             mixing=Mixing.of(self.policy),
             loading=self.loading,
             device=device,
@@ -377,7 +376,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
         "loss": facts["objective"]["loss"]["name"],
-        "label_smoothing": facts["objective"]["label_smoothing"],
+        **{n: facts["objective"][n] for n in ("label_smoothing",) if n in facts["objective"]},
         "augment.online": " ".join(transforms) or "none",
         "augment.mixing": str(Mixing.of(facts["augment"]) or "none"),
         "augment.offline_copies": facts["augment"]["offline_copies"],

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from convoy import io, layout, plugins
 from convoy.config.data import DataConfig, ValidateConfig
-from convoy.data import manifest, opening
+from convoy.data import labelling, manifest, opening
 from convoy.data.checks import changes
 from convoy.data.checks._base import Check, Context, Finding, Known, number
 from convoy.errors import DataError
@@ -85,6 +85,7 @@ def validate(
         noun=kind.NOUN,
         task=source.get("task", "classification"),
         points=source.get("points", []),
+        separator=source.get("separator", ""),
         base=base,
         before=changes.last(data, base) if config.checks.changes != "off" else None,
     )
@@ -205,8 +206,8 @@ def _report(
 ) -> dict[str, Any]:
     kept, classes = outcome.kept, context.classes
     quarantined = outcome.findings[outcome.findings["policy"] == "quarantine"]
-    good = manifest.counts(kept, classes)
-    bad = Counter(quarantined["target"])
+    facts = {"task": context.task, "separator": context.separator}
+    good, bad = (labelling.counts(some, classes, facts) for some in (kept, quarantined))
     return {
         "samples": len(samples),
         "kept": len(kept),
@@ -220,6 +221,9 @@ def _report(
         "classes": classes,
         "per_class": {name: {"kept": good[name], "quarantined": bad[name]} for name in classes},
         **kind.summary(kept),
+        "task": context.task,
+        "points": context.points,
+        "separator": context.separator,
         "notes": source.get("notes", []),
         "problems": problems,
     }

@@ -162,10 +162,12 @@ def feed(
 ) -> Feed:
     """The fastest feed for a device.
 
-    On a GPU the augmentation runs there if each of its transforms has a form for it, and the images live
-    there if they fit. Which one it is depends on the policy alone, not on the memory that happens to be free.
+    On a GPU, where targets are classes, the augmentation runs there if each of its transforms has a form for
+    it, and the images live there if they fit. Which one it is depends on the policy and the targets alone,
+    not on the memory that happens to be free.
     """
-    if device.type != "cuda" or loader.loading.collate is not None:
+    plain = all(store.keypoints is None and store.values is None for store in loader.stores)
+    if device.type != "cuda" or loader.loading.collate is not None or not plain:
         return TensorFeed(loader, epoch, pinned=device.type == "cuda", world=world)
     policy = device_policy.of(loader.augment) if isinstance(loader.augment, Policy) else None
     if loader.augment is not None and policy is None:

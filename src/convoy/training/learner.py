@@ -100,7 +100,7 @@ class Learner(pl.LightningModule):
         """The objective's loss of batch `number` of an epoch, mixed where that is asked for."""
         key = batch_key(self._config.seed, epoch, number)
         randomness.seed(key)
-        inputs, target = self._inputs(batch), batch["target"]
+        inputs, target = self._inputs(batch), self._objective.target(batch)
         if self._mixing is None or (mix := self._mixing.draw(key, *_sizes(*inputs))) is None:
             return self._objective.loss(self(*inputs), target)
         (images,) = inputs
@@ -125,7 +125,7 @@ class Learner(pl.LightningModule):
             self._expect_finite("gradient's norm", self._gradients, norm)
 
     def validation_step(self, batch: TensorBatch, batch_idx: int) -> None:
-        measures = self._objective.measures(self(*self._inputs(batch)), batch["target"])
+        measures = self._objective.measures(self(*self._inputs(batch)), self._objective.target(batch))
         self._add(measures, len(batch["target"]), batch)
 
     def on_train_epoch_start(self) -> None:

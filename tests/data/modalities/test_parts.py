@@ -8,7 +8,7 @@ from convoy import plugins
 from convoy.config.data import DataConfig
 from convoy.errors import ConfigError
 
-PARTS = sorted(plugins.PLACES.keys() - {"source", "model", "objective"})
+PARTS = sorted(plugins.PLACES.keys() - {"source", "model", *plugins.OF_OBJECTIVES})
 MODALITIES = plugins.names("preparing")
 
 

@@ -70,8 +70,9 @@ class Context:
         facts: of all rows of `ingest`, by the modality.
         ids: of all rows of `ingest`.
         noun: what a sample is called.
-        task: classification, or keypoints, whose targets are no classes.
+        task: classification; labels (several a sample, or none); keypoints or values, which are no classes.
         points: names of the keypoints.
+        separator: between the labels of a target, where samples have several.
         base: the project's root; `cache` below it may hold what is costly to find anew.
         before: id, path and target of the data that were accepted last; None: there were none.
     """
@@ -83,6 +84,7 @@ class Context:
     noun: str = "picture"
     task: Task = "classification"
     points: list[str] = field(default_factory=list)
+    separator: str = ""
     base: Path = Path()
     before: pd.DataFrame | None = None
 
@@ -113,8 +115,10 @@ class Check(Protocol):
 
 def labels_of(samples: pd.DataFrame, context: Context) -> "pd.Series[str]":
     """What a sample is said to be, in a form that can be compared: its class, or its points."""
-    if context.task == "classification":
+    if context.task in ("classification", "labels"):
         return samples["target"]
+    if context.task == "values":
+        return samples["values"].map(lambda values: ",".join(map(str, values)))
     if "keypoints" not in samples.columns:
         return pd.Series("", index=samples.index, dtype=object)
     return samples["keypoints"].map(lambda points: "" if points is None else ",".join(map(str, points)))
@@ -122,7 +126,7 @@ def labels_of(samples: pd.DataFrame, context: Context) -> "pd.Series[str]":
 
 def named(label: str, context: Context) -> str:
     """A label as messages name it."""
-    return str(label) if context.task == "classification" else "other points"
+    return str(label) if context.task in ("classification", "labels") else f"other {context.task}"
 
 
 def number(value: float) -> str:

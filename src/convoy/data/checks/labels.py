@@ -1,11 +1,12 @@
 """Labels that are missing, of no known class, or points that are no numbers or lie outside of the picture."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import isfinite
 
 import pandas as pd
 
 from convoy.data.checks._base import Context, Finding
+from convoy.data.labelling import parts
 
 NAME = "labels"
 _HIDDEN = 0  # visibility of a point that is not known
@@ -18,8 +19,7 @@ def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     if "problem" in samples.columns:
         told = samples["problem"].dropna()
         found |= {row: ("label", problem) for row, problem in zip(told.index.tolist(), told, strict=True)}
-    wrong = _classes(samples, context) if context.task == "classification" else _points(samples, context)
-    for row, reason, detail in wrong:
+    for row, reason, detail in _WRONG[context.task](samples, context):
         found.setdefault(row, (reason, detail))
     return [
         Finding(row, reason, _located(detail, origins.get(row)))
@@ -38,6 +38,23 @@ def _classes(samples: pd.DataFrame, context: Context) -> Iterator[tuple[int, str
     strange = target[target.notna() & ~target.isin(context.classes)]
     for row, name in zip(strange.index.tolist(), strange, strict=True):
         yield row, "unknown label", f"{name!r} is none of the {len(context.classes)} classes"
+
+
+def _labels(samples: pd.DataFrame, context: Context) -> Iterator[tuple[int, str, str]]:
+    known = set(context.classes)
+    for row, target in samples["target"].items():
+        if target is None or target != target:
+            yield int(str(row)), "missing label", "it has no label"
+        elif strange := sorted(set(parts(str(target), context.separator)) - known):
+            yield int(str(row)), "unknown label", f"{strange[0]!r} is none of the {len(known)} labels"
+
+
+def _values(samples: pd.DataFrame, context: Context) -> Iterator[tuple[int, str, str]]:
+    for row, values in samples["values"].items():
+        if values is None or len(values) != len(context.points):
+            yield int(str(row)), "missing label", f"it has not the {len(context.points)} numbers to predict"
+        elif not all(map(isfinite, values)):
+            yield int(str(row)), "bad number", "a number to predict is not finite"
 
 
 def _points(samples: pd.DataFrame, context: Context) -> Iterator[tuple[int, str, str]]:
@@ -64,3 +81,11 @@ def _wrong(points: object, width: int, height: int, names: list[str]) -> str | N
         if visible != _HIDDEN and not (0 <= x <= width and 0 <= y <= height):
             return f"point {name!r} at ({x:g}, {y:g}) lies outside of the {width} x {height} picture"
     return None
+
+
+_WRONG: dict[str, Callable[[pd.DataFrame, Context], Iterator[tuple[int, str, str]]]] = {
+    "classification": _classes,
+    "labels": _labels,
+    "values": _values,
+    "keypoints": _points,
+}

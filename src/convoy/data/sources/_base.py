@@ -22,7 +22,7 @@ from convoy.config.data import DataConfig
 from convoy.errors import DataError
 
 Content = bytes | NDArray[Any]
-Task = Literal["classification", "keypoints"]
+Task = Literal["classification", "labels", "values", "keypoints"]
 
 
 def _unknown(locator: str) -> str | None:  # noqa: ARG001  # the type of all stamps
@@ -57,7 +57,8 @@ class Scan:
         ignored: names of what is there and is not taken for data.
         notes: sentences that the user should read, such as the encoding that a table was read in.
         task: what the targets are.
-        points: names of the keypoints, in the order of the column; empty for other tasks.
+        points: names of the keypoints, or of the values, in the order of the column; empty for other tasks.
+        separator: stands between the labels of a target, where the task is labels.
     """
 
     samples: pd.DataFrame
@@ -66,6 +67,7 @@ class Scan:
     notes: list[str] = field(default_factory=list)
     task: Task = "classification"
     points: list[str] = field(default_factory=list)
+    separator: str = ""
 
 
 class Source(Protocol):

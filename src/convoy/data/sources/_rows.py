@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from convoy.config.data import DataConfig
 from convoy.data.files import Files
-from convoy.data.sources import _times
+from convoy.data.sources import _targets, _times
 from convoy.data.sources._base import Reader, Scan, listed
 from convoy.data.sources._finder import Finder
 from convoy.data.sources._labels import checked
@@ -50,19 +50,22 @@ class Part:
     split: str | None = None
 
 
-def columns(image: str, target: str, data: DataConfig) -> list[str]:
+def columns(image: str, target: str | None, data: DataConfig) -> list[str]:
     """The columns that `scan` reads."""
-    return [name for name in (image, target, data.group_col, data.split_col, data.time_col) if name]
+    own = [image, target, data.group_col, data.split_col, data.time_col]
+    return [name for name in (*own, *_targets.columns(data)) if name]
 
 
-def scan(root: Path, files: Files, parts: Sequence[Part], image: str, target: str, data: DataConfig) -> Scan:
+def scan(
+    root: Path, files: Files, parts: Sequence[Part], image: str, target: str | None, data: DataConfig
+) -> Scan:
     """The samples of all rows, table by table.
 
     A picture that stands in several rows is one locator for the first of them; the n-th has "#n" behind it.
 
     Args:
         image: name of the column with paths.
-        target: name of the column with labels.
+        target: name of the column with labels; None where other columns are to be learned.
 
     Raises:
         DataError: there are no rows, or none of the pictures is there.
@@ -75,12 +78,14 @@ def scan(root: Path, files: Files, parts: Sequence[Part], image: str, target: st
         names = listed([part.table.name for part in parts])
         raise DataError(f"{names} has no rows", where=files.place, fix="it needs a line for each picture")
     _refuse_strangers(samples, finder, parts, image)
-    notes += spelt_alike(samples["target"])
+    notes += spelt_alike(samples["target"]) if data.task == "classification" else []
     used = {*samples["path"], *(part.table.name for part in parts)}
     ignored = sorted([*(name for name in files.names() if name not in used), *files.hidden()])
     samples["path"] = _unique(samples["path"], finder)
     if samples["problem"].isna().all():
         samples = samples.drop(columns="problem")
+    if data.task != "classification":
+        return _targets.scanned(samples, data, ignored, list(dict.fromkeys(notes)))
     samples, classes = checked(samples, in_order(samples["target"].dropna().unique()), data)
     return Scan(samples, classes, ignored, list(dict.fromkeys(notes)))
 
@@ -104,7 +109,7 @@ def reader(files: Files) -> Reader:
 
 
 def _frame(
-    part: Part, finder: Finder, image: str, target: str, data: DataConfig, notes: list[str]
+    part: Part, finder: Finder, image: str, target: str | None, data: DataConfig, notes: list[str]
 ) -> pd.DataFrame:
     """The columns of `described`."""
     table = part.table
@@ -118,17 +123,18 @@ def described(
     table: Table,
     paths: Sequence[str],
     missing: Sequence[str | None],
-    target: str,
+    target: str | None,
     data: DataConfig,
     notes: list[str],
     split: str | None = None,
 ) -> pd.DataFrame:
-    """Columns path, target, split, those of group and time that are asked for, origin and problem.
+    """Columns path, target (or what else is learned), split, those of group and time that are asked for,
+    origin and problem.
 
     Args:
         paths: the rows' locators.
         missing: why a row's content is not to be had; None where it is.
-        target: name of the column with labels.
+        target: name of the column with labels; None where other columns are to be learned.
         notes: sentences for the user are added here.
         split: of all rows, where they do not say.
     """
@@ -136,7 +142,13 @@ def described(
     origin = _origin(table)
     problems = [_objects(list(missing))]
     found: dict[str, Any] = {"path": _objects(list(paths))}
-    found["target"], wrong = _mapped(_objects(cells[target]), lambda value: _label(value, data))
+    if data.task == "classification":
+        assert target is not None
+        found["target"], wrong = _mapped(_objects(cells[target]), lambda value: _label(value, data))
+    else:
+        learned, problem = _targets.read(cells, len(origin), data)
+        found |= {name: _objects(values) for name, values in learned.items()}
+        wrong = _objects(problem)
     problems.append(wrong)
     if data.split_col:
         found["split"], wrong = _mapped(_objects(cells[data.split_col]), _split)

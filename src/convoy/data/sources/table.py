@@ -3,7 +3,8 @@
 `data.table` lies below `data.path`. Paths in column `image_col` start from `data.path` or, if nothing is
 there, from the table's folder; absolute ones must lead below `data.path`. Labels are names and stay what the
 file says. `split_col` holds train, val or test, `group_col` any text, `time_col` ISO 8601, 2024/5/31 13:45
-or seconds since 1970. Rows that are wrong by themselves are kept with a `problem`.
+or seconds since 1970. In place of one label, rows may hold several, numbers or points (see
+`convoy.data.sources._targets`). Rows that are wrong by themselves are kept with a `problem`.
 """
 
 import difflib
@@ -30,7 +31,6 @@ def scan(root: Path, data: DataConfig) -> Scan:
     image, target = data.image_col, data.target
     assert data.table is not None
     assert image is not None
-    assert target is not None
     files = open_place(root, _FIX)
     name = locator(files, data.table)
     table = _tables.read(files, name, _rows.columns(image, target, data))

@@ -31,6 +31,7 @@ class How:
     classes: Sequence[str]
     folds: int = 5
     fold: int = 0
+    labels: NDArray[np.bool_] | None = None  # (N, K), where samples have several
 
 
 @dataclass(frozen=True)

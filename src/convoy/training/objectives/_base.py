@@ -1,13 +1,15 @@
 """What an objective is told about its targets, and what it answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convoy.data.store import Store
 from convoy.errors import ConfigError, DataError
 
 
@@ -18,14 +20,25 @@ class Targets:
     Attributes:
         names: of the classes, labels or values, in the order of the network's outputs.
         values: (N,) int64 indices of classes, or (N, K) floats.
+        fitted: of preprocessor.json, what the objective fitted on them.
     """
 
     names: Sequence[str]
     values: NDArray[Any]
+    fitted: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, preprocessor: Mapping[str, Any], stores: Sequence[Store]) -> Self:
+        """Those of prepared stores."""
+        held = [store.target if store.values is None else store.values for store in stores]
+        return cls(preprocessor["classes"], np.concatenate(held), preprocessor)
 
 
 class Objective(Protocol):
     """A loss to train with and what is measured beside it; a module, whose weights move to the device."""
+
+    def target(self, batch: Mapping[str, Any]) -> Tensor:
+        """What of a batch the outputs are compared with."""
 
     def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """The mean over the batch that training makes smaller, a scalar."""

@@ -1,5 +1,8 @@
 """One label a sample: softmax or one against the rest, accuracy."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,6 +42,10 @@ class Classification(nn.Module):
                 config.class_weights, targets.names, balanced.tolist(), "objective.class_weights"
             )
         self.register_buffer("weights", weights, persistent=False)
+
+    def target(self, batch: Mapping[str, Any]) -> Tensor:
+        target: Tensor = batch["target"]
+        return target
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Mean over the batch, with label smoothing; the training loss."""

@@ -1,5 +1,8 @@
 """Any number of labels a sample, each a question of its own."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from torch import Tensor, nn
 
@@ -36,6 +39,10 @@ class Multilabel(nn.Module):
     def _each(self, logits: Tensor, target: Tensor) -> Tensor:
         logits = losses.wide(logits)
         return losses.of_labels(self._config.loss, self.positive_weights)(logits, target.to(logits.dtype))
+
+    def target(self, batch: Mapping[str, Any]) -> Tensor:
+        target: Tensor = batch["values"]
+        return target
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         return self._each(logits, target).mean()

@@ -96,6 +96,8 @@ def copies(training: Store, policy: Policy, config: AugmentConfig, folder: Path)
         "target": np.tile(training.target, config.offline_copies),
         "id": np.tile(training.id, config.offline_copies),
     }
+    if training.values is not None:
+        arrays["values"] = np.tile(training.values, (config.offline_copies, 1))
     points = [] if training.keypoints is None else [training.keypoints[:0]]
 
     def blocks() -> Iterator[Images]:

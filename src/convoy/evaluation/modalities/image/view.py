@@ -1,6 +1,6 @@
 """Pictures in the report on a model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ def damaged(
 ) -> pd.DataFrame:
     """See `robustness.measure`."""
     return robustness.measure(images, target, answer, confidence=confidence, seed=seed)
+
+
+def corrupted(images: Images, seed: int) -> Iterator[tuple[str, int, str, Images]]:
+    """See `robustness.unmoved`."""
+    return robustness.unmoved(images, seed)
 
 
 def shown(store: Store, rows: NDArray[np.int64]) -> Sequence[Shown]:
