@@ -23,7 +23,7 @@ class Input(Protocol):
     Attributes:
         name: of the network's input. shape: of one sample there, None where a side is free.
         column, mlflow_type: of tables that hold samples (MLflow's pyfunc, `/invocations`).
-        spec: how samples are prepared.
+        spec: how samples are prepared, all of it: two inputs with equal ones prepare alike.
         BAD: what `prepare` raises.
     """
 

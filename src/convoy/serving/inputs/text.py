@@ -32,9 +32,10 @@ class Texts:
     BAD = BadText
 
     def __init__(self, preprocessing: Mapping[str, Any]) -> None:
-        self.spec: dict[str, Any] = dict(preprocessing["spec"])
+        vocabulary = preprocessing["vocabulary"]
+        self.spec: dict[str, Any] = {**preprocessing["spec"], "vocabulary": vocabulary}
         try:
-            self._encode = tokens.Encoder(self.spec, preprocessing["vocabulary"])
+            self._encode = tokens.Encoder(preprocessing["spec"], vocabulary)
         except ImportError as error:
             raise ValueError(str(error)) from None
 
