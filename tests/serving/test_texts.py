@@ -1,6 +1,7 @@
 """A model of texts served and asked: single texts, tables, files of lines."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from convoy.stages.evaluate import evaluate
 from convoy.stages.package import package
 from convoy.stages.train import train
 from tests.models.sections import TEXTS
-from tests.serving import servers
+from tests.serving import browser, servers
 from tests.serving.servers import Server
 from tests.stages.test_texts import EVALUATE, MODEL, STEPS, TRAIN, prepared
 
@@ -133,3 +134,25 @@ def test_a_column_of_a_table_is_predicted(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes("größer\n".encode("latin-1"))
     with pytest.raises(DataError, match="not UTF-8"):
         predict(bundle, str(tmp_path / "latin.txt"))
+
+
+@pytest.mark.skipif(browser.PROGRAM is None, reason="no Chromium is installed")
+def test_the_page_asks_for_a_text_and_shows_what_the_model_says(server: Server, tmp_path: Path) -> None:
+    with browser.page(tmp_path / "profile") as tab:
+        tab.open(f"http://127.0.0.1:{server.port}/")
+        tab.until("!document.getElementById('typed').hidden")
+        assert tab.run("document.querySelector('h1').textContent") == "What does the model say?"
+        assert tab.run("document.getElementById('drop').hidden") is True
+        tab.run(f"document.getElementById('content').value = {json.dumps(QUESTION)}")
+        tab.run("document.getElementById('go').click()")
+        tab.until("document.getElementById('status').textContent === 'Done.'")
+        assert tab.run("document.getElementById('label').textContent") == "question"
+        assert tab.problems == []
+        if folder := os.environ.get("CONVOY_SCREENSHOTS"):
+            tab.screenshot(Path(folder) / "page-text.png")
+        tab.run("document.getElementById('content').value = ' '")
+        tab.run("document.getElementById('go').click()")
+        tab.until("document.getElementById('status').classList.contains('wrong')")
+        assert tab.run("document.getElementById('status').textContent").startswith(
+            "The model cannot take this."
+        )

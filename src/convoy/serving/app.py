@@ -159,6 +159,7 @@ def _add_facts(app: FastAPI, live: Live, counters: metrics.Metrics) -> None:
                 "status": "degraded" if problem else "ok",
                 "problem": problem,
                 "model": _model(live.current.reference),
+                "takes": _takes(live.current),
             }
         )
 
@@ -215,6 +216,11 @@ async def _within(limits: Limits, answer: "Future[T]") -> T:
 
 def _answer(served: Served, name: str, row: NDArray[np.float64]) -> dict[str, Any]:
     return {"file": name, **served.predictor.output.served(row)}
+
+
+def _takes(served: Served) -> dict[str, Any]:
+    given, said = served.predictor.input, served.predictor.output
+    return {"column": given.column, "columns": getattr(given, "kinds", {}), "classes": said.classes}
 
 
 def _model(reference: Reference) -> dict[str, str]:

@@ -72,10 +72,19 @@ class Invocation(_Plain):
     predictions: list[dict[str, str | float]]
 
 
+class Takes(_Plain):
+    """What a sample is."""
+
+    column: str = Field(description="image, text, sequence or row; in tables that hold samples, the column.")
+    columns: dict[str, str] = Field(description="Of a row, and what each holds; else empty.")
+    classes: bool = Field(description="Whether one class is answered, so that there are heat-maps.")
+
+
 class Health(_Plain):
     status: str = Field(description="ok; degraded: an older model goes on, `problem` says why.")
     problem: str | None
     model: Model
+    takes: Takes
 
 
 class Version(_Plain):
