@@ -116,18 +116,22 @@ def test_children_are_given_a_bounded_number_of_items_ahead() -> None:
 def test_no_child_outlives_its_parent(tmp_path: Path, how: signal.Signals, repository: Path) -> None:
     code = (
         "from pathlib import Path; from functools import partial; from convoy.data import workers\n"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it\n"
         "from tests.data.test_workers import doubling\n"
         f"log = Path({str(tmp_path)!r})\n"
         "for _ in workers.run(partial(doubling, log), [1, 1002, 1002, 1002], processes=2, chunk=1): pass\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=repository, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    children = [int(child.name) for child in tmp_path.iterdir()]
-    assert len(children) == 2
-    parent.send_signal(how)
-    assert parent.wait(10) != 0
+    with subprocess.Popen([sys.executable, "-c", code], cwd=repository, stderr=subprocess.DEVNULL) as parent:
+        try:
+            deadline = time.monotonic() + 30
+            while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            children = [int(child.name) for child in tmp_path.iterdir()]
+            assert len(children) == 2
+            parent.send_signal(how)
+            assert parent.wait(10) != 0
+        finally:
+            parent.kill()
     while any(_runs(child) for child in children) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(_runs(child) for child in children)
