@@ -29,8 +29,8 @@ from convoy.config.schema import Config
 from convoy.environment import default_tracking_uri
 from convoy.errors import ConvoyError, GateRefused
 from convoy.gate import paired
+from convoy.gate.objectives.classification import Scores
 from convoy.gate.rules import Evidence
-from convoy.gate.scoring import Scores
 from convoy.registry import aliases, client, ledger, promotion
 
 RACES_A_ROUND = 200  # 5 rounds: 1,000 races

@@ -87,11 +87,11 @@ SCHEDULE = "schedule: {name: fixed}"
         ("label_smoothing: 0.0", "loss: {name: focal, gama: 1.0}", "did you mean 'gamma'"),
         ("label_smoothing: 0.0", "class_weights: {up: 0}", "must be none, balanced or positive numbers"),
         ("label_smoothing: 0.0", "class_weights: even", "must be none, balanced or positive numbers"),
-        ("{name: classification, label_smoothing: 0.0}", "{name: regression}", "use name: classification"),
+        ("{name: classification, label_smoothing: 0.0}", "{name: regression}", "set data.value_cols"),
         (
             "{name: classification, label_smoothing: 0.0}",
             "{name: multilabel}",
-            "`prepare` makes no such targets",
+            "set data.label_separator or data.label_cols",
         ),
         ("early_stopping: null", "early_stopping: null\n  max_minutes: 0", "greater than 0"),
         (

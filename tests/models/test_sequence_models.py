@@ -70,7 +70,7 @@ def test_it_answers_alike_in_onnx_whatever_the_length(name: str) -> None:
     session = onnxruntime.InferenceSession(export(net, (2, 11, 3)), providers=["CPUExecutionProvider"])
     longer = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(1))
     for values in (batch(), batch()[1:2, :1], longer):
-        [answer] = session.run(None, {"values": values.numpy()})
+        [answer] = session.run(None, {"signal": values.numpy()})
         with torch.inference_mode():
             np.testing.assert_allclose(answer, net(values).numpy(), atol=1e-4)
 

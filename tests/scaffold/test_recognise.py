@@ -25,7 +25,7 @@ def test_the_toy_of_every_source_is_recognised(name: str, tmp_path: Path) -> Non
     found = recognise(tmp_path, wishes)
     wanted = {
         key: value
-        for key, value in data.model_dump(exclude_none=True).items()
+        for key, value in data.model_dump(exclude_none=True, exclude_defaults=True).items()
         if key not in ("path", "modality")
     }
     assert found.root == tmp_path

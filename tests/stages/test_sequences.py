@@ -71,10 +71,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_scaling_is_that_of_the_training_split_alone(root: Path) -> None:
     preprocessor = io.read_json(root / "prepare" / "preprocessor.json")
     training, test = (Store.open(root / "prepare" / side, verify=True) for side in ("train", "test"))
-    values, _ = training.field("values")
+    values, _ = training.field("signal")
     np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(values.std(axis=0), 1, atol=1e-5)
-    assert abs(test.field("values")[0].mean(axis=0)).max() > 1e-4
+    assert abs(test.field("signal")[0].mean(axis=0)).max() > 1e-4
     assert preprocessor["mean"] == pytest.approx([5, -40], abs=1)
     assert preprocessor["channels"] == 2
 
@@ -88,7 +88,7 @@ def test_the_same_sequences_give_the_same_bytes(root: Path) -> None:
 def test_sequences_can_be_brought_to_one_length(root: Path) -> None:
     section = toys.PREPARE.model_copy(update={"length": 12})
     prepare(root / "split", toys.DATA, section, max_pixels=1, out=root / "short")
-    assert set(Store.open(root / "short" / "train").lengths("values")) == {12}
+    assert set(Store.open(root / "short" / "train").lengths("signal")) == {12}
 
 
 def test_a_gap_where_none_may_be_is_refused_with_its_place(root: Path) -> None:
@@ -115,7 +115,7 @@ def test_copies_on_disk_are_augmented_sequences_of_the_same_samples(root: Path) 
     plain = Store.open(root / "prepare" / "train")
     copies = Store.open(root / "augment" / "train", verify=True)
     assert copies.target.tolist() == plain.target.tolist() * 2
-    assert copies.lengths("values").sum() < 2 * plain.lengths("values").sum()
+    assert copies.lengths("signal").sum() < 2 * plain.lengths("signal").sum()
     assert len(pd.read_csv(root / "augment" / "preview.csv").columns) == 24
 
 

@@ -14,7 +14,7 @@ from convoy.evaluation.modalities.sequence import baselines, lines
 def made(folder: Path, samples: list[NDArray[np.float64]], target: list[int]) -> Store:
     folder.mkdir()
     fixed = {"target": np.array(target), "id": np.array([f"{n:032d}" for n in range(len(target))], "S32")}
-    store.finish(folder, [], None, fixed, {"values": ragged.of(samples, "<f4")})
+    store.finish(folder, [], None, fixed, {"signal": ragged.of(samples, "<f4")})
     return Store.open(folder)
 
 

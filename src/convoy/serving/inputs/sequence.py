@@ -21,7 +21,7 @@ class Sequences:
         KeyError: something that was fitted is missing.
     """
 
-    name, column, mlflow_type = "values", "sequence", "string"
+    name, column, mlflow_type = "signal", "sequence", "string"
     BAD = signals.BadSequence
 
     def __init__(self, preprocessing: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from convoy.training.network import Network
 class SequenceNetwork(Network):
     """float32 values (N, L, C), NaN behind the shorter ones -> logits (N, outputs) in fp32."""
 
-    inputs = ("values",)
+    inputs = ("signal",)
 
     def forward(self, values: Tensor) -> Tensor:
         logits: Tensor = self.body(values)

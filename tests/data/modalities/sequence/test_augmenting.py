@@ -16,44 +16,44 @@ def batch(count: int = 60) -> Batch:
     """Sequences of 1 to 20 steps and two channels, which rise from 1."""
     samples = [np.arange(1, 2 + n % 20)[:, None] + np.array([0.0, 100.0]) for n in range(count)]
     values, bounds = ragged.of(samples, "<f4")
-    return {"values": values, "values.offsets": bounds, "target": np.zeros(count, np.int64)}
+    return {"signal": values, "signal.offsets": bounds, "target": np.zeros(count, np.int64)}
 
 
 def each(found: Batch) -> list[np.ndarray]:
-    return np.split(found["values"], found["values.offsets"][1:-1])
+    return np.split(found["signal"], found["signal.offsets"][1:-1])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_key_decides_and_every_sequence_keeps_a_step(name: str) -> None:
     policy = Policy([{"name": name, NAMES[name]: 0.5}])
     first, again, other = policy(batch(), 1), policy(batch(), 1), policy(batch(), 2)
-    np.testing.assert_array_equal(first["values"], again["values"])
-    assert not np.array_equal(first["values"], other["values"])
+    np.testing.assert_array_equal(first["signal"], again["signal"])
+    assert not np.array_equal(first["signal"], other["signal"])
     assert min(map(len, each(first))) >= 1
-    assert first["values"].dtype == np.float32
-    assert np.isfinite(first["values"]).all()
+    assert first["signal"].dtype == np.float32
+    assert np.isfinite(first["signal"]).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_p_of_0_changes_nothing(name: str) -> None:
     found = Policy([{"name": name, NAMES[name]: 0.5, "p": 0}])(batch(), 3)
-    np.testing.assert_allclose(found["values"], batch()["values"], rtol=1e-6)
-    np.testing.assert_array_equal(found["values.offsets"], batch()["values.offsets"])
+    np.testing.assert_allclose(found["signal"], batch()["signal"], rtol=1e-6)
+    np.testing.assert_array_equal(found["signal.offsets"], batch()["signal.offsets"])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_sequence_becomes_does_not_depend_on_the_values_of_its_neighbours(name: str) -> None:
     policy, whole = Policy([{"name": name, NAMES[name]: 0.5}]), batch()
-    other = {**whole, "values": whole["values"].copy()}
-    start = whole["values.offsets"][30]
-    other["values"][start:] += 1000
+    other = {**whole, "signal": whole["signal"].copy()}
+    start = whole["signal.offsets"][30]
+    other["signal"][start:] += 1000
     np.testing.assert_array_equal(
-        policy(whole, 7)["values"][: start // 4], policy(other, 7)["values"][: start // 4]
+        policy(whole, 7)["signal"][: start // 4], policy(other, 7)["signal"][: start // 4]
     )
 
 
 def test_noise_has_the_deviation_that_is_asked_for() -> None:
-    found = Policy([{"name": "jitter", "sigma": 0.5}])(batch(2000), 1)["values"] - batch(2000)["values"]
+    found = Policy([{"name": "jitter", "sigma": 0.5}])(batch(2000), 1)["signal"] - batch(2000)["signal"]
     assert abs(found.std() - 0.5) < 0.02
 
 

@@ -21,7 +21,7 @@ def test_many_at_once_give_the_same_numbers() -> None:
     class Store:
         def __getitem__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
             values, bounds = looking.ragged.of([samples[row] for row in rows], "<f4")
-            return {"values": values, "values.offsets": bounds}
+            return {"signal": values, "signal.offsets": bounds}
 
     found = looking.of_store(Store(), np.array([2, 0, 1]))  # type: ignore[arg-type]
     for place, row in enumerate((2, 0, 1)):

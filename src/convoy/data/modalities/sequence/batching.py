@@ -10,7 +10,7 @@ from convoy.data.loader import Batch, Loading
 
 # Fields of the store: (length, channels) float32 of each sample; and, in test/, UTF-8 of JSON as it came, of
 # the first samples of each class, of which bundles keep some.
-VALUES, CONTENT = "values", "content"
+VALUES, CONTENT = "signal", "content"
 _STEP = 8  # where lengths differ, widths are multiples of this, so that few shapes occur
 
 
