@@ -97,15 +97,15 @@ def test_a_killed_command_goes_on_and_ends_in_the_same_bytes(
 ) -> None:
     root = tmp_path / "again"
     shutil.copytree(texts, root, ignore=shutil.ignore_patterns(STATE.name))
-    process = subprocess.Popen(
+    with subprocess.Popen(
         COMMAND, cwd=root, env=environment(root), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "fold 2 of 3: epoch 2/" in line:
-            process.send_signal(number)
-            break
-    process.stderr.read()
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "fold 2 of 3: epoch 2/" in line:
+                process.send_signal(number)
+                break
+        process.stderr.read()
     assert process.wait(timeout=60) == (-9 if number == signal.SIGKILL else 143)
     assert len(folders(root)) == 1
     done = run(root, *COMMAND)

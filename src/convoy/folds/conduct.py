@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from convoy import errors
 from convoy.config.schema import Config
 from convoy.environment import state_dir
@@ -21,6 +19,7 @@ from convoy.folds.plan import DONE, FAILURE, Fold, Plan
 from convoy.folds.results import Result
 from convoy.io import read_json, write_json
 from convoy.layout import AUGMENT, EVALUATE, PARAMS, PREPARE, STATE, TRAIN
+from convoy.locking import only_one
 from convoy.pipeline.server import die_with_parent
 from convoy.provenance import read_yaml
 
@@ -51,15 +50,12 @@ def conduct(root: Path, config: Config, *, count: int | None, seeds: Sequence[in
         ResourceError: another `convoy folds` runs in this project.
         SystemExit: a signal came.
     """
-    lock = state_dir(root) / "locks" / _LOCK
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=0):
-            return _conducted(root, config, count, seeds, say)
-    except Timeout:
-        raise ResourceError(
-            "another `convoy folds` runs in this project", where=str(root), fix="wait for it, or end it"
-        ) from None
+    with only_one(state_dir(root) / "locks" / _LOCK) as mine:
+        if not mine:
+            raise ResourceError(
+                "another `convoy folds` runs in this project", where=str(root), fix="wait for it, or end it"
+            )
+        return _conducted(root, config, count, seeds, say)
 
 
 def _conducted(root: Path, config: Config, count: int | None, seeds: Sequence[int], say: Say) -> Result:
