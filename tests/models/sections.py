@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 SECTIONS: dict[str, dict[str, Any]] = {
     "lenet5": {"name": "lenet5"},
     "mnist_cnn": {"name": "mnist_cnn"},
@@ -113,3 +115,9 @@ CNNS: dict[str, dict[str, Any]] = {
     **{name: {"name": "cnn", "blocks": blocks} for name, blocks in BLOCKS.items()},
     **{name: {"name": "cnn", "blocks": [FLAT], **keys} for name, keys in OPTIONS.items()},
 }
+
+
+def unrolled(names: dict[str, Any]) -> list[Any]:
+    """The names; of recurrent networks, whose export takes ten seconds, `gru` alone is in the fast tests."""
+    slow = ("rnn", "lstm")
+    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]

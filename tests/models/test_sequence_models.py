@@ -14,7 +14,7 @@ from convoy.config.model import ModelConfig
 from convoy.models._series.elman import Elman
 from convoy.models._series.masking import normed
 from convoy.training import network
-from tests.models.sections import SEQUENCES
+from tests.models.sections import SEQUENCES, unrolled
 
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 PREPROCESSOR: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_padding_a_training_batch_further_changes_no_gradient(name: str) -> None
     torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", unrolled(SEQUENCES))
 def test_it_answers_alike_in_onnx_whatever_the_length(name: str) -> None:
     net = build(name).eval()
     session = onnxruntime.InferenceSession(export(net, (2, 11, 3)), providers=["CPUExecutionProvider"])

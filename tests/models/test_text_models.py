@@ -14,7 +14,7 @@ from convoy.bundle.onnx_export import export
 from convoy.config.model import ModelConfig, takes
 from convoy.errors import ConfigError
 from convoy.training import network
-from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS
+from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS, unrolled
 
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 WORDS = ["<pad>", "<unk>", *(f"w{n}" for n in range(30))]
@@ -53,7 +53,7 @@ def test_a_text_alone_is_answered_as_in_a_batch_with_longer_ones(name: str) -> N
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", unrolled(TEXTS))
 def test_it_answers_alike_in_onnx_whatever_the_length(name: str) -> None:
     net = build(TEXTS[name]).eval()
     session = onnxruntime.InferenceSession(export(net, (2, 9)), providers=["CPUExecutionProvider"])
