@@ -127,7 +127,7 @@ def test_a_model_of_sequences_goes_through_all_stages(root: Path, name: str) -> 
     train(
         root / "prepare",
         root / "augment",
-        MODEL.validate_python(SEQUENCES[name]),
+        MODEL.validate_python(SEQUENCES[name] | ({"hidden": 16} if "hidden" in SEQUENCES[name] else {})),
         ClassificationConfig(name="classification"),
         TRAIN,
         state=root / "state",
