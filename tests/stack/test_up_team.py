@@ -1,6 +1,7 @@
 """A team's stack: PostgreSQL, S3, passwords. Two clones use it; the secrets are nowhere to be read."""
 
 import base64
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from tests import servers
 from tests.project import commit, environment, git, make_project, run
+from tests.schedule.test_end_to_end import second_camera
 from tests.stack.standing_stack import CONVOY, Up, ask, run_convoy, up
 
 programs = servers.postgres_programs()
@@ -65,7 +67,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }
     moto = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    project = make_project(place / "first")
+    project = make_project(place / "first", {"train": {"epochs": 20}})
     with (
         servers.postgres(place / "postgres.log", programs, CANARIES["PGPASSWORD"]) as database,
         servers.process(moto, place / "moto.log", {}),
@@ -131,6 +133,41 @@ def test_a_second_clone_sees_the_registry_pulls_the_data_and_predicts(team: Team
     predicted = run_convoy(clone, "predict", str(team.place / "picture.png"), **servers_of, **MEMBER)
     assert predicted.returncode == 0, predicted.stderr
     assert "上 up" in predicted.stdout + predicted.stderr
+
+
+def test_a_schedule_trains_by_itself_on_new_data_which_a_second_clone_can_pull(team: Team) -> None:
+    """Every minute; what is new is pushed to the bucket, and the other clone sees the second champion."""
+    project, inbox = team.stack.root, team.place / "inbox"
+    shutil.copytree(project / "data/raw/toy", inbox)
+    added = team.stack.convoy(
+        "schedule", "add", "* * * * *", "--name", "camera", "--on-new-data", "--watch", str(inbox),
+        "--settle", "1", "--push", "--commit-lock", "scheduled/camera",
+    )  # fmt: skip
+    assert added.returncode == 0, added.stderr
+
+    def ended(word: str) -> bool:
+        shown = team.stack.convoy("schedule", "show", "camera", "--json")
+        assert shown.returncode == 0, shown.stderr
+        runs = json.loads(shown.stdout)["runs"]
+        assert {run["state"] for run in runs}.isdisjoint({"Failed", "Crashed"}), runs
+        return any(word in str(run["said"]) for run in runs)
+
+    servers.until(lambda: ended("version 1: champion"), 900, what="a run by itself")
+    before = len(_keys(team.cloud, "data"))
+    second_camera(inbox)
+    servers.until(lambda: ended("version 2: champion"), 900, what="a run by itself on the new data")
+    assert team.stack.convoy("schedule", "pause", "camera").returncode == 0
+    assert len(_keys(team.cloud, "data")) > before
+    clone = team.place / "second"
+    git(clone, "fetch", "--quiet", "origin", "scheduled/camera")
+    git(clone, "checkout", "--quiet", "FETCH_HEAD")
+    pulled = _run(team, clone, "dvc", "pull", "data/raw/toy.dvc")
+    assert pulled.returncode == 0, pulled.stderr
+    assert len(list((clone / "data/raw/toy").rglob("*.png"))) == 48 + 80
+    listed = run_convoy(
+        clone, "registry", "list", "--json", MLFLOW_TRACKING_URI=team.stack.found.mlflow, **MEMBER
+    )
+    assert {row["version"]: row["aliases"] for row in json.loads(listed.stdout)}["2"] == ["champion"]
 
 
 def test_the_champion_is_served_from_the_bucket(team: Team) -> None:
