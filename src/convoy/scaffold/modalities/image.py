@@ -235,7 +235,7 @@ def selection(found: Found, pointed: Path) -> Shipment | None:
     return None
 
 
-def survey(data: DataConfig, scan: Scan, read: Reader) -> Survey:  # noqa: ARG001  # the contract of all modalities
+def survey(data: DataConfig, scan: Scan, read: Reader) -> Survey:
     return surveys.survey(scan, read)
 
 
@@ -277,7 +277,7 @@ def told(choices: Choices) -> str:
     return f"{choices.side} px, {kind}, {choices.epochs} epochs, {choices.duration}"
 
 
-def doubts(data: DataConfig, seen: Survey) -> list[str]:  # noqa: ARG001
+def doubts(data: DataConfig, seen: Survey) -> list[str]:
     found = []
     if seen.unreadable:
         names = list(seen.unreadable)

@@ -164,7 +164,7 @@ def told(choices: TableChoices) -> str:
     return f"layers of {', '.join(map(str, choices.hidden))}, {choices.epochs} epochs, {choices.duration}"
 
 
-def doubts(data: DataConfig, seen: TableSurvey) -> list[str]:  # noqa: ARG001  # the contract of all
+def doubts(data: DataConfig, seen: TableSurvey) -> list[str]:
     found = [f"taken for what they hold: {seen.told}; data.columns says otherwise where that is wrong"]
     if seen.unlabelled:
         found.append(f"{seen.unlabelled:,} samples have no usable label; `validate` names them")

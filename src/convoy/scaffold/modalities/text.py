@@ -146,7 +146,7 @@ def selection(found: Found, pointed: Path) -> Shipment | None:
     return Shipment({name: found.root / name for name in names})
 
 
-def survey(data: DataConfig, scan: Scan, read: Reader) -> TextSurvey:  # noqa: ARG001  # the contract of all
+def survey(data: DataConfig, scan: Scan, read: Reader) -> TextSurvey:
     return survey_texts(scan, read)
 
 

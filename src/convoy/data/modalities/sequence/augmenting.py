@@ -61,7 +61,7 @@ transforms = _augmenting.transforms
 copies = _augmenting.copies
 
 
-def trial(config: AugmentConfig, prepared: SequencePrepareConfig) -> None:  # noqa: ARG001  # the contract
+def trial(config: AugmentConfig, prepared: SequencePrepareConfig) -> None:
     """Raises:
     ConfigError: the policy is refused.
     """
@@ -71,7 +71,7 @@ def trial(config: AugmentConfig, prepared: SequencePrepareConfig) -> None:  # no
 def preview(
     training: Store,
     policy: Policy,
-    mixing: Mixing | None,  # noqa: ARG001  # the contract of all modalities
+    mixing: Mixing | None,
     seed: int,
     out: Path,
 ) -> None:

@@ -65,7 +65,7 @@ transforms = _augmenting.transforms
 copies = _augmenting.copies
 
 
-def trial(config: AugmentConfig, prepared: TablePrepareConfig) -> None:  # noqa: ARG001  # the contract of all
+def trial(config: AugmentConfig, prepared: TablePrepareConfig) -> None:
     """Raises:
     ConfigError: the policy is refused.
     """
@@ -75,7 +75,7 @@ def trial(config: AugmentConfig, prepared: TablePrepareConfig) -> None:  # noqa:
 def preview(
     training: Store,
     policy: Policy,
-    mixing: Mixing | None,  # noqa: ARG001  # the contract of all modalities
+    mixing: Mixing | None,
     seed: int,
     out: Path,
 ) -> None:
@@ -106,7 +106,7 @@ def _noise(cells: Cells, width: int, chosen: Chosen, given: Given, random: Rando
 
 def _swap(
     cells: Cells,
-    width: int,  # noqa: ARG001  # of all forms
+    width: int,
     chosen: Chosen,
     given: Given,
     random: Random,

@@ -60,7 +60,7 @@ transforms = _augmenting.transforms
 copies = _augmenting.copies
 
 
-def trial(config: AugmentConfig, prepared: TextPrepareConfig) -> None:  # noqa: ARG001  # the contract of all
+def trial(config: AugmentConfig, prepared: TextPrepareConfig) -> None:
     """Raises:
     ConfigError: the policy is refused.
     """
@@ -70,7 +70,7 @@ def trial(config: AugmentConfig, prepared: TextPrepareConfig) -> None:  # noqa: 
 def preview(
     training: Store,
     policy: Policy,
-    mixing: Mixing | None,  # noqa: ARG001  # the contract of all modalities
+    mixing: Mixing | None,
     seed: int,
     out: Path,
 ) -> None:
