@@ -151,13 +151,7 @@ def fit(tree: Any, choices: TableChoices) -> None:
     tree["validate"].pop("checks", None)  # those of the recipe are for its own data
     tree["prepare"]["numbers"]["bins"] = choices.bins
     tree["model"].update(hidden=list(choices.hidden), dropout=choices.dropout)
-    train = tree["train"]
-    train.update(epochs=choices.epochs, batch_size=choices.batch_size)
-    train["optimizer"]["lr"] = choices.lr
-    train["early_stopping"]["patience"] = max(5, choices.epochs // 3)
-    tree["evaluate"]["robustness_samples"] = choices.robustness_samples
-    gate = tree["register"]["gate"]
-    gate.update(metric=choices.metric, minimum=choices.minimum, max_ece=choices.max_ece, beat_baseline=False)
+    choices.fit(tree, patience=5)
 
 
 def told(choices: TableChoices) -> str:
