@@ -8,10 +8,14 @@ from ruamel.yaml import YAML
 
 from convoy.config.load import load
 from convoy.errors import ConfigError
-from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS
+from tests.models.sections import CLASSICAL, ROWS, SECTIONS, SEQUENCES, TEXTS
 
 RECIPES = {"image": "digits", "text": "trec", "sequence": "ucr", "table": "adult"}
-MODELS = {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS}
+MODELS = {
+    kind: {**sections, **CLASSICAL[kind]}
+    for kind, sections in {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS}.items()
+}
+FITTED = {name: section for sections in CLASSICAL.values() for name, section in sections.items()}
 
 
 def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path:
@@ -24,13 +28,13 @@ def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path
 
 
 @pytest.mark.parametrize("modality", RECIPES)
-@pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES, *ROWS}))
+@pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES, *ROWS, *FITTED}))
 @pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
 def test_every_combination_is_taken_or_refused_with_the_reason(
     modality: str, model: str, objective: str, repository: Path, tmp_path: Path
 ) -> None:
     suits = model in MODELS[modality]
-    section = {**SECTIONS, **ROWS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
+    section = {**FITTED, **SECTIONS, **ROWS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
     loss = {} if objective == "classification" else {"loss": "mse" if objective == "regression" else "bce"}
     path = written(repository, tmp_path, RECIPES[modality], model=section)
     document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -90,6 +94,26 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
         ("trec", {"data": {"columns": {"a": "number"}}}, "columns means nothing to source 'text_lines'"),
         ("adult", {"data": {"columns": {"age": "numbre"}}}, "'numbre' is none of number"),
         ("adult", {"data": {"modality": "text"}}, "gives samples of modality table, and modality is text"),
+        (
+            "digits",
+            {"model": {"name": "tfidf"}},
+            "tfidf takes samples of modality text, and data.modality is",
+        ),
+        (
+            "trec",
+            {"model": {"name": "tfidf", "classifier": "gradient_boosting"}},
+            "gradient_boosting needs every feature of every sample in memory",
+        ),
+        (
+            "digits",
+            {"model": {"name": "hog", "classifier": "svm"}},
+            "'svm' is none of logistic, linear_svm, ridge, random_forest, gradient_boosting",
+        ),
+        (
+            "digits",
+            {"model": {"name": "hog"}, "train": {"distributed": {"nodes": 2}, "precision": "fp32"}},
+            "model hog is fitted by one process",
+        ),
     ],
 )
 def test_sections_of_another_modality_are_refused(

@@ -37,7 +37,7 @@ ENDED_BY = "fit"
 _BATCH = 128
 # Settings of a training in epochs, as `runs` would show them.
 _UNUSED = (
-    "optimizer.", "schedule.", "early_stopping", "epochs", "batch_size", "loss", "label_smoothing",
+    "optimizer.", "schedule.", "early_stopping", "batch_size", "loss", "label_smoothing",
     "augment.online", "augment.mixing", "compile", "ranks",
 )  # fmt: skip
 
@@ -142,6 +142,7 @@ def described(model: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, 
     """The settings of a run that say something of a model that was fitted."""
     kept = {name: value for name, value in params.items() if not name.startswith(_UNUSED)}
     kept.pop("model.classifier")
+    kept["epochs"] = 1
     return {**{f"classifier.{name}": value for name, value in model["classifier"].items()}, **kept}
 
 
@@ -174,8 +175,9 @@ def _learn(network: Network, loader: BatchLoader, seed: int) -> None:
 
 def _through(network: Network, loader: BatchLoader, rows: range) -> Tensor:
     batch = loader.plain(np.arange(rows.start, rows.stop))
+    given = [torch.from_numpy(np.require(batch[name], requirements="W")) for name in network.inputs]
     with torch.inference_mode():
-        found: Tensor = network(*(torch.from_numpy(batch[name]) for name in network.inputs))
+        found: Tensor = network(*given)
     return found
 
 
