@@ -38,12 +38,12 @@ def features(images: Images) -> Floats:
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
     def work(rows: range) -> Floats:
-        return _of_batch(images[rows.start : rows.stop], shape)
+        return of_batch(images[rows.start : rows.stop], shape)
 
     return np.concatenate(list(in_chunks(work, len(images), _CHUNK)))
 
 
-def _of_batch(images: Images, shape: tuple[int, int, int]) -> Floats:
+def of_batch(images: Images, shape: tuple[int, int, int]) -> Floats:
     down, across, cell = shape
     size = (across * cell, down * cell)
     pixels = np.stack(

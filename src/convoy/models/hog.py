@@ -6,7 +6,6 @@ that can be exported; a test holds the two together.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from convoy.config.classical import HogConfig
 from convoy.data import hog
@@ -40,8 +39,7 @@ class Hog(Features):
         if not self._exact:
             pixels = self.down @ pixels @ self.across.T
         x, y = gradients.gradients(pixels)
-        shares = gradients.by_orientation(x, y, hog.ORIENTATIONS, gradients.HALF_TURN)
-        cells = functional.avg_pool2d(shares, cell) * cell**2
+        cells = gradients.by_orientation(x, y, hog.ORIENTATIONS, gradients.HALF_TURN, cell, cell)
         corners = [cells[:, :, :-1, :-1], cells[:, :, :-1, 1:], cells[:, :, 1:, :-1], cells[:, :, 1:, 1:]]
         blocks = gradients.unit(torch.cat(corners, dim=1), 1)
         blocks = gradients.unit(blocks.clamp(max=hog.CLIP), 1)

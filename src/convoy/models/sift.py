@@ -9,7 +9,6 @@ are counted in the whole picture and in its quarters (Lazebnik et al. 2006).
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from convoy.config.classical import SiftConfig
 from convoy.data import hog
@@ -65,9 +64,8 @@ class Sift(Features):
         if not self._exact:
             pixels = self.down @ pixels @ self.across.T
         x, y = gradients.gradients(pixels)
-        shares = gradients.by_orientation(x, y, _ORIENTATIONS, gradients.WHOLE_TURN)
         cell, step = self._config.cell, self._config.step
-        sums = functional.avg_pool2d(shares, cell, stride=1)
+        sums = gradients.by_orientation(x, y, _ORIENTATIONS, gradients.WHOLE_TURN, cell, 1)
         rows, columns = ((side - _CELLS * cell) // step + 1 for side in (pixels.shape[2], pixels.shape[3]))
         high, wide = (rows - 1) * step + 1, (columns - 1) * step + 1
         parts = [

@@ -34,7 +34,7 @@ from convoy.training.progress import say
 
 PRECISION = Precision("fp32")
 ENDED_BY = "fit"
-_BATCH = 128
+_BATCH = 32  # what is worked on stays in the cache
 # Settings of a training in epochs, as `runs` would show them.
 _UNUSED = (
     "optimizer.", "schedule.", "early_stopping", "batch_size", "loss", "label_smoothing",
@@ -209,7 +209,7 @@ def _measured(
         rows = known[first : first + _BATCH]
         values = torch.from_numpy(rows.toarray() if isinstance(rows, sparse.csr_matrix) else rows)
         with torch.inference_mode():
-            found = objective.measures(head(values), torch.from_numpy(target[first : first + _BATCH]))
+            found = objective.measures(head(values), torch.tensor(target[first : first + _BATCH]))
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + float(value)
     means = {f"{split}_{name}": value / len(target) for name, value in sums.items()}
