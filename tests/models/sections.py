@@ -43,7 +43,7 @@ CLASSICAL: dict[str, dict[str, dict[str, Any]]] = {
         "pixels": {"name": "pixels", "classifier": {"name": "random_forest", "trees": 5}},
     },
     "text": {"tfidf": {"name": "tfidf"}},
-    "sequence": {"rocket": {"name": "rocket", "kernels": 40}},
+    "sequence": {"rocket": {"name": "rocket", "kernels": 40, "classifier": "ridge"}},
     "table": {
         "columns": {
             "name": "columns", "classifier": {"name": "gradient_boosting", "rounds": 5, "min_leaf": 2},

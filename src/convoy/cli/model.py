@@ -95,7 +95,9 @@ def _show_fitted(config: "Config", *, as_json: bool, out: Path | None) -> None:
             fix="leave --out away",
         )
     preparing = plugins.load("preparing", config.data.modality)
-    preprocessor = _prepared() or preparing.stand_in(config.prepare, [""] * _OUTPUTS)
+    preprocessor = _prepared()
+    if preprocessor is None or preprocessor.get("modality") != config.data.modality:
+        preprocessor = preparing.stand_in(config.prepare, [""] * _OUTPUTS)
     body = network.build(config.model, preprocessor, pretrained=False).body
     assert isinstance(body, Classical)
     section = config.model.model_dump()

@@ -36,7 +36,7 @@ class LinearSvmConfig(Section):
 class RidgeConfig(Section):
     """Least squares on -1 and 1 for each class; the penalty is chosen by leave-one-out on the training split.
 
-    As ROCKET is meant to be used with. Its scores are no probabilities either (see linear_svm).
+    What the authors of ROCKET use for small sets. Its scores are no probabilities either (see linear_svm).
     """
 
     name: Literal["ridge"]
@@ -144,7 +144,7 @@ class RocketConfig(Section):
     kernels: Annotated[int, Field(ge=1, le=20_000)] = Field(
         default=2000, description="two features each; the paper has 10,000"
     )
-    classifier: ClassifierConfig = Field(default_factory=lambda: RidgeConfig(name="ridge"))
+    classifier: ClassifierConfig = Field(default_factory=LogisticConfig)
 
 
 class ColumnsConfig(Section):
