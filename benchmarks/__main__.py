@@ -31,6 +31,7 @@ NAMES = (
     "serving",
     "promotion",
     "preparation",
+    "hog",
     "validation",
     "loader",
     "sequences",

@@ -28,6 +28,7 @@ MINUTES = 30  # that a recipe may take on two cores
         ("titanic", "tabular"),
         ("mnist_pairs", "mnist"),
         ("face_keypoints", "face_keypoints"),
+        ("hog_sign_language", "sign_language_digits"),
     ],
 )
 def test_a_recipe_reaches_the_score_and_keeps_to_the_time_of_its_header(

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from convoy.cli.app import app
@@ -86,3 +88,38 @@ def test_models_of_texts_are_shown_for_a_text_of_the_longest_kind(name: str, pro
     document = json.loads(convoy("--json"))
     assert document["parameters"] == sum(row["parameters"] for row in document["rows"])
     assert document["rows"][-1]["shape"] == [6]
+
+
+def fitted(project: Path, section: str) -> None:
+    """The recipe with another model section."""
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    before, after = text.split("model:\n  name: mnist_cnn")
+    rest = after[after.index("\nobjective:") :]
+    (project / "params.yaml").write_text(f"{before}model:\n{section}\n{rest}", encoding="utf-8")
+
+
+def test_a_model_that_is_fitted_says_so_and_what_is_not_known_yet(project: Path) -> None:
+    fitted(project, "  name: hog\n  classifier: {name: logistic, C: 2.0}")
+    lines = convoy().splitlines()
+    assert lines[0] == "hog: 1,296 features, computed"
+    assert lines[1] == "logistic (C 2.0, max_iterations 1000): 10 outputs"
+    assert "nothing is fitted yet" in lines[3]
+    told = json.loads(convoy("--json"))
+    assert told["classifier"] == {"name": "logistic", "C": 2.0, "max_iterations": 1000}
+    assert told["fitted"] is None
+
+
+def test_a_model_that_was_fitted_tells_its_sizes(project: Path) -> None:
+    fitted(project, "  name: sift\n  words: 7")
+    train = project / "artifacts" / "train"
+    write_json(train / "training.json", {"model": {"name": "sift", "classifier": {"name": "linear_svm"}}})
+    save_file({"body.head.weight": torch.zeros(10, 35)}, train / "model.safetensors")
+    assert json.loads(convoy("--json"))["fitted"] == {"body.head.weight": [10, 35]}
+    assert "  body.head.weight  10×35" in convoy().splitlines()
+    assert convoy().splitlines()[0] == "sift: 35 features, learned on the training split"
+
+
+def test_a_model_that_is_fitted_is_not_drawn(project: Path) -> None:
+    fitted(project, "  name: hog")
+    with pytest.raises(ConfigError, match="hog has no layers to draw"):
+        convoy("--out", "net.svg")

@@ -71,3 +71,13 @@ def test_a_wrong_gradient_ends_with_4_and_its_name(
     assert answer.error.exit_code == 4
     assert "1, input" in answer.error.where
     assert "WRONG" in answer.out
+
+
+@pytest.mark.parametrize("command", ["lr-find", "gradcheck"])
+def test_what_is_fitted_has_no_gradients_to_look_at(command: str, project: Path, convoy: Command) -> None:
+    text = PARAMS.replace("model: {name: lenet5}", "model: {name: hog}")
+    assert text != PARAMS
+    (project / "params.yaml").write_text(text, encoding="utf-8")
+    error = convoy(command).error
+    assert isinstance(error, ConfigError)
+    assert "hog is fitted at once" in error.what

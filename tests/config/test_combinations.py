@@ -12,10 +12,14 @@ from convoy.cli.config import app
 from convoy.config import combinations
 from convoy.config.load import load
 from convoy.errors import ConfigError
-from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS
+from tests.models.sections import CLASSICAL, ROWS, SECTIONS, SEQUENCES, TEXTS
 
 RECIPES = {"image": "digits", "text": "trec", "sequence": "ucr", "table": "adult"}
-MODELS = {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS}
+MODELS = {
+    kind: {**sections, **CLASSICAL[kind]}
+    for kind, sections in {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS}.items()
+}
+FITTED = {name: section for sections in CLASSICAL.values() for name, section in sections.items()}
 
 
 def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path:
@@ -32,13 +36,13 @@ def checked(**checks: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("modality", RECIPES)
-@pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES, *ROWS}))
+@pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES, *ROWS, *FITTED}))
 @pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
 def test_every_combination_is_taken_or_refused_with_the_reason(
     modality: str, model: str, objective: str, repository: Path, tmp_path: Path
 ) -> None:
     suits = model in MODELS[modality]
-    section = {**SECTIONS, **ROWS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
+    section = {**FITTED, **SECTIONS, **ROWS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
     loss = {} if objective == "classification" else {"loss": "mse" if objective == "regression" else "bce"}
     path = written(repository, tmp_path, RECIPES[modality], model=section)
     document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -98,6 +102,26 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
         ("trec", {"data": {"columns": {"a": "number"}}}, "columns means nothing to source 'text_lines'"),
         ("adult", {"data": {"columns": {"age": "numbre"}}}, "'numbre' is none of number"),
         ("adult", {"data": {"modality": "text"}}, "gives samples of modality table, and modality is text"),
+        (
+            "digits",
+            {"model": {"name": "tfidf"}},
+            "tfidf takes samples of modality text, and data.modality is",
+        ),
+        (
+            "trec",
+            {"model": {"name": "tfidf", "classifier": "gradient_boosting"}},
+            "gradient_boosting needs every feature of every sample in memory",
+        ),
+        (
+            "digits",
+            {"model": {"name": "hog", "classifier": "svm"}},
+            "'svm' is none of logistic, linear_svm, ridge, random_forest, gradient_boosting",
+        ),
+        (
+            "digits",
+            {"model": {"name": "hog"}, "train": {"distributed": {"nodes": 2}, "precision": "fp32"}},
+            "model hog is fitted by one process",
+        ),
         ("adult", checked(blank="off"), r"checks\.blank: a check of data.modality: image, and it is table"),
         ("adult", checked(blank="warn"), "use one of unreadable, .*, unseen, target_leaks"),
         ("ucr", checked(target_leaks="error"), "data.modality: table, and it is sequence here"),

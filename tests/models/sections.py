@@ -35,6 +35,21 @@ SEQUENCES: dict[str, dict[str, Any]] = {
 ROWS: dict[str, dict[str, Any]] = {
     "mlp": {"name": "mlp", "hidden": [8, 6], "norm": "layer", "embedding": 3},
 }
+# What is fitted and not trained in epochs, by modality; each classifier once.
+CLASSICAL: dict[str, dict[str, dict[str, Any]]] = {
+    "image": {
+        "hog": {"name": "hog"},
+        "sift": {"name": "sift", "words": 8, "classifier": "ridge"},
+        "pixels": {"name": "pixels", "classifier": {"name": "random_forest", "trees": 5}},
+    },
+    "text": {"tfidf": {"name": "tfidf"}},
+    "sequence": {"rocket": {"name": "rocket", "kernels": 40, "classifier": "ridge"}},
+    "table": {
+        "columns": {
+            "name": "columns", "classifier": {"name": "gradient_boosting", "rounds": 5, "min_leaf": 2},
+        },
+    },
+}  # fmt: skip
 FLAT: dict[str, Any] = {"channels": 4, "pool": "none"}
 _ACTIVATIONS = (
     "none", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "swish", "mish", "elu", "gelu", "softmax",

@@ -14,7 +14,7 @@ from convoy.bundle.onnx_export import export
 from convoy.config.model import ModelConfig, takes
 from convoy.errors import ConfigError
 from convoy.training import network
-from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS, unrolled
+from tests.models.sections import CLASSICAL, ROWS, SECTIONS, SEQUENCES, TEXTS, unrolled
 
 CONFIG: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 WORDS = ["<pad>", "<unk>", *(f"w{n}" for n in range(30))]
@@ -37,7 +37,12 @@ def batch() -> torch.Tensor:
 
 
 def test_every_model_has_a_section_here_for_each_modality_that_it_takes() -> None:
-    kinds = {"image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS}
+    kinds = {
+        kind: {**sections, **CLASSICAL[kind]}
+        for kind, sections in {
+            "image": SECTIONS, "text": TEXTS, "sequence": SEQUENCES, "table": ROWS
+        }.items()
+    }  # fmt: skip
     assert set(plugins.names("model")) == {name for sections in kinds.values() for name in sections}
     for modality, sections in kinds.items():
         assert all(modality in takes(CONFIG.validate_python(section)) for section in sections.values())

@@ -10,7 +10,7 @@ from convoy.config.combinations import SUITS
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.register import rises
 from convoy.errors import ConfigError
-from tests.models.sections import SECTIONS
+from tests.models.sections import CLASSICAL, SECTIONS
 from tests.objectives import toyline
 from tests.objectives.toyline import params, written
 
@@ -69,16 +69,20 @@ def _gate() -> dict[str, Any]:
     }  # fmt: skip
 
 
+ALL = {**SECTIONS, **CLASSICAL["image"]}
+
+
 @pytest.mark.parametrize("task", DATA)
-@pytest.mark.parametrize("model", SECTIONS)
+@pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("objective", plugins.names("objective"))
 def test_every_combination_is_taken_or_refused_with_the_reason(
     objective: str, model: str, task: str, repository: Path, tmp_path: Path
 ) -> None:
-    document = params(repository, model=SECTIONS[model], **sections(objective, task))
+    document = params(repository, model=ALL[model], **sections(objective, task))
     document["register"] = {**document["register"], "model": "toy"}
     suits = SUITS.get(objective)
-    if suits is not None and task in suits.tasks:
+    goes = model in SECTIONS or objective == "classification"  # the others are fitted to classes alone
+    if suits is not None and task in suits.tasks and goes:
         assert written(document, tmp_path).objective.name == objective
         return
     with pytest.raises(ConfigError) as refused:

@@ -58,11 +58,18 @@ def _check(config: "Config") -> "list[Derivative]":
 
     from convoy import plugins
     from convoy.config.data import PrepareConfig
+    from convoy.config.model import fitted
     from convoy.errors import ConfigError
     from convoy.training import gradcheck as training
     from convoy.training import network, penalties
     from convoy.training.objectives._base import Targets
 
+    if fitted(config.model):
+        raise ConfigError(
+            f"{config.model.name} is fitted at once: nothing of it learns by gradients",
+            where="params.yaml: model.name",
+            fix="choose a model that is trained in epochs",
+        )
     if config.objective.name != "classification":
         raise ConfigError(
             f"`convoy gradcheck` knows the losses of classes alone, not of {config.objective.name}",

@@ -61,10 +61,12 @@ def _test(config: "Config", lowest: float, highest: float, steps: int) -> "Range
     import torch
 
     from convoy import plugins
+    from convoy.config.model import fitted
     from convoy.data import policies
     from convoy.data.loader import BatchLoader
     from convoy.data.mixing import Mixing
     from convoy.data.store import Store
+    from convoy.errors import ConfigError
     from convoy.io import read_json
     from convoy.layout import AUGMENT, PREPARE
     from convoy.training import lr_find as training
@@ -73,6 +75,12 @@ def _test(config: "Config", lowest: float, highest: float, steps: int) -> "Range
     from convoy.training.objectives._base import Targets
     from convoy.training.precision import Precision
 
+    if fitted(config.model):
+        raise ConfigError(
+            f"{config.model.name} is fitted at once: it has no learning rate",
+            where="params.yaml: model.name",
+            fix="choose a model that is trained in epochs",
+        )
     section = config.train
     preprocessor, policy = read_json(PREPARE / "preprocessor.json"), read_json(AUGMENT / "policy.json")
     stores = [Store.open(PREPARE / "train")]

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convoy.layout import PARAMS, PREPARE
 
 if TYPE_CHECKING:
+    from convoy.config.schema import Config
     from convoy.models._summary import Row, Summary
 
 app = typer.Typer(no_args_is_help=True, help="Look at the configured network.")
@@ -35,6 +36,7 @@ def show(
     from convoy import environment, plugins
     from convoy.config.data import PrepareConfig, TextPrepareConfig
     from convoy.config.load import load
+    from convoy.config.model import fitted
     from convoy.errors import ConfigError
     from convoy.models._summary import summarise
     from convoy.training import network
@@ -45,6 +47,9 @@ def show(
     config = load(params)
     outputs = _outputs()
     spec = config.prepare
+    if fitted(config.model):
+        _show_fitted(config, as_json=as_json, out=out)
+        return
     if not isinstance(spec, PrepareConfig | TextPrepareConfig):
         raise ConfigError(
             f"`convoy model show` knows networks for pictures and texts, not for {config.data.modality}",
@@ -76,20 +81,88 @@ def show(
             typer.echo(f"written: {out}")
 
 
-def _outputs() -> int | None:
-    """The number of classes of the prepared data; None where there are none."""
+def _show_fitted(config: "Config", *, as_json: bool, out: Path | None) -> None:
+    """What is known of a model that is fitted at once; of its sizes what the last training left."""
+    from convoy import plugins
+    from convoy.errors import ConfigError
+    from convoy.models._classical.body import Classical
+    from convoy.training import network
+
+    if out is not None:
+        raise ConfigError(
+            f"{config.model.name} has no layers to draw: features, and one classifier on them",
+            where="--out",
+            fix="leave --out away",
+        )
+    preparing = plugins.load("preparing", config.data.modality)
+    preprocessor = _prepared()
+    if preprocessor is None or preprocessor.get("modality") != config.data.modality:
+        preprocessor = preparing.stand_in(config.prepare, [""] * _OUTPUTS)
+    body = network.build(config.model, preprocessor, pretrained=False).body
+    assert isinstance(body, Classical)
+    section = config.model.model_dump()
+    classifier = section.pop("classifier")
+    sizes = _fitted_sizes(section["name"], classifier["name"])
+    told = {
+        "model": section["name"],
+        "features": body.features.width,
+        "learned_features": body.features.learns,
+        "settings": section,
+        "classifier": classifier,
+        "outputs": len(preprocessor["classes"]),
+        "fitted": sizes,
+    }
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+        return
+    width = body.features.width
+    count = "as many features as the fit finds" if width is None else f"{width:,} features"
+    learned = "learned on the training split" if body.features.learns else "computed"
+    typer.echo(f"{section['name']}: {count}, {learned}")
+    chosen = ", ".join(f"{name} {value}" for name, value in classifier.items() if name != "name")
+    typer.echo(f"{classifier['name']}{f' ({chosen})' if chosen else ''}: {told['outputs']} outputs")
+    typer.echo("fitted at once: no epochs, no optimiser (docs/classical.md)")
+    if sizes is None:
+        typer.echo("its size is known after the fit; nothing is fitted yet")
+    for name, shape in (sizes or {}).items():
+        typer.echo(f"  {name}  {'×'.join(map(str, shape))}")
+
+
+def _fitted_sizes(model: str, classifier: str) -> dict[str, list[int]] | None:
+    """Of the tensors of the last training, where that was of this model and classifier."""
+    from safetensors import safe_open
+
+    from convoy.io import read_json
+    from convoy.layout import TRAIN
+
+    record, weights = TRAIN / "training.json", TRAIN / "model.safetensors"
+    if not record.is_file() or not weights.is_file():
+        return None
+    section = read_json(record)["model"]
+    if (section["name"], section.get("classifier", {}).get("name")) != (model, classifier):
+        return None
+    with safe_open(weights, "pt") as held:
+        return {name: list(held.get_slice(name).get_shape()) for name in sorted(held.keys())}
+
+
+def _prepared() -> dict[str, Any] | None:
+    """The preprocessor of the prepared data; None where there are none."""
     from convoy.io import read_json
 
     path = PREPARE / "preprocessor.json"
-    return len(read_json(path)["classes"]) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
+
+
+def _outputs() -> int | None:
+    """The number of classes of the prepared data; None where there are none."""
+    found = _prepared()
+    return len(found["classes"]) if found else None
 
 
 def _vocabulary() -> list[str] | None:
     """Of the prepared data; None where there are none."""
-    from convoy.io import read_json
-
-    path = PREPARE / "preprocessor.json"
-    return read_json(path).get("vocabulary") if path.is_file() else None
+    found = _prepared()
+    return found.get("vocabulary") if found else None
 
 
 def _print(name: str, summary: "Summary", of: str) -> None:

@@ -78,6 +78,16 @@ def objective(name: str, modality: str | None, task: str | None) -> str | None:
     return None
 
 
+def fitted(name: str, model: str) -> str | None:
+    """Why an objective does not go with a model that is fitted once; None where it does."""
+    if name == "classification":
+        return None
+    return (
+        f"name: {name} is learned in epochs, by a network; model {model} is fitted to classes alone: use "
+        "name: classification or another model"
+    )
+
+
 _HOW = {
     "classification": "name a column of classes as data.target",
     "labels": "set data.label_separator or data.label_cols",

@@ -8,6 +8,15 @@ from pydantic import Field, field_validator, model_validator
 from convoy.config._base import Section
 from convoy.config.blocks import Block, HeadConfig, InitConfig, Probability
 from convoy.config.blocks import ConvBlock as ConvBlock
+from convoy.config.classical import (
+    ClassicalConfig,
+    ColumnsConfig,
+    HogConfig,
+    PixelsConfig,
+    RocketConfig,
+    SiftConfig,
+    TfidfConfig,
+)
 from convoy.config.sequence_models import (
     FcnConfig,
     InceptionTimeConfig,
@@ -127,7 +136,13 @@ ModelConfig = Annotated[
     | FcnConfig
     | ResNet1dConfig
     | InceptionTimeConfig
-    | MlpConfig,
+    | MlpConfig
+    | HogConfig
+    | SiftConfig
+    | PixelsConfig
+    | TfidfConfig
+    | RocketConfig
+    | ColumnsConfig,
     Field(discriminator="name"),
 ]
 
@@ -136,11 +151,16 @@ def takes(config: ModelConfig) -> tuple[str, ...]:
     """The modalities that a model is for."""
     if isinstance(config, SeriesConfig):
         return "text", "sequence"
-    if isinstance(config, SequenceModelConfig):
+    if isinstance(config, SequenceModelConfig | RocketConfig):
         return ("sequence",)
-    if isinstance(config, MlpConfig):
+    if isinstance(config, MlpConfig | ColumnsConfig):
         return ("table",)
-    return ("text",) if isinstance(config, TextCnnConfig) else ("image",)
+    return ("text",) if isinstance(config, TextCnnConfig | TfidfConfig) else ("image",)
+
+
+def fitted(config: ModelConfig) -> bool:
+    """Whether it is fitted once, by an algorithm of its own, and not trained in epochs."""
+    return isinstance(config, ClassicalConfig)
 
 
 def pretrained(config: ModelConfig) -> bool:

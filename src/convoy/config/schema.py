@@ -17,7 +17,7 @@ from convoy.config.data import (
     ValidateConfig,
 )
 from convoy.config.evaluate import EvaluateConfig
-from convoy.config.model import ModelConfig, pretrained, takes
+from convoy.config.model import ModelConfig, fitted, pretrained, takes
 from convoy.config.monitor import MonitorConfig
 from convoy.config.notify import NotifyConfig
 from convoy.config.objective import ObjectiveConfig
@@ -129,6 +129,9 @@ class Config(Section):
         data, augment = info.data.get("data"), info.data.get("augment")
         modality, task = (data.modality, data.task) if data is not None else (None, None)
         _refuse(combinations.objective(value.name, modality, task))
+        model = info.data.get("model")
+        if model is not None and fitted(model):
+            _refuse(combinations.fitted(value.name, model.name))
         mixing = [name for name in ("mixup", "cutmix") if getattr(augment, name, None) is not None]
         if mixing and not combinations.SUITS[value.name].copies:
             raise ValueError(
@@ -148,6 +151,17 @@ class Config(Section):
                     f"{key}.monitor: {section.monitor} is not measured for objective "
                     f"{objective.name if objective else ''}; use {' or '.join(known)}"
                 )
+        return value
+
+    @field_validator("train")
+    @classmethod
+    def _a_fit_has_one_place(cls, value: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        model = info.data.get("model")
+        if model is not None and fitted(model) and value.distributed.nodes > 1:
+            raise ValueError(
+                f"distributed.nodes: {value.distributed.nodes} train a network together; model {model.name} "
+                "is fitted by one process: use nodes: 1"
+            )
         return value
 
     @field_validator("train")

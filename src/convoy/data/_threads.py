@@ -17,12 +17,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def in_chunks(work: Callable[[range], T], length: int, chunk: int = _CHUNK) -> Iterator[T]:
+def in_chunks(
+    work: Callable[[range], T], length: int, chunk: int = _CHUNK, workers: int | None = None
+) -> Iterator[T]:
     """`work(range)` for consecutive ranges that cover 0..length, results in order.
 
-    At most twice as many chunks as cores are under way. The first error stops the rest and is raised here.
+    At most twice as many chunks as workers (None: cores) are under way. The first error stops the rest and is
+    raised here.
     """
-    workers = cores()
+    workers = workers or cores()
     with ThreadPoolExecutor(workers, thread_name_prefix="samples") as pool:
         pending: deque[Future[T]] = deque()
         try:

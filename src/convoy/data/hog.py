@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 
 ORIENTATIONS = 9  # over half a turn
 _LEAST_CELL, _MOST_CELL, _MOST_CELLS = 4, 8, 8
-_CLIP = 0.2  # of a normalised block, before it is normalised again
+CLIP = 0.2  # of a normalised block, before it is normalised again
 _CHUNK = 64
 
 
@@ -38,12 +38,12 @@ def features(images: Images) -> Floats:
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
     def work(rows: range) -> Floats:
-        return _of_batch(images[rows.start : rows.stop], shape)
+        return of_batch(images[rows.start : rows.stop], shape)
 
     return np.concatenate(list(in_chunks(work, len(images), _CHUNK)))
 
 
-def _of_batch(images: Images, shape: tuple[int, int, int]) -> Floats:
+def of_batch(images: Images, shape: tuple[int, int, int]) -> Floats:
     down, across, cell = shape
     size = (across * cell, down * cell)
     pixels = np.stack(
@@ -59,7 +59,7 @@ def _of_batch(images: Images, shape: tuple[int, int, int]) -> Floats:
         cells[..., number] = _sums(share.reshape(len(images), down, cell, across, cell))
     corners = [cells[:, :-1, :-1], cells[:, :-1, 1:], cells[:, 1:, :-1], cells[:, 1:, 1:]]
     blocks = _normalised(np.concatenate(corners, axis=-1))
-    return _normalised(np.minimum(blocks, _CLIP)).reshape(len(images), -1)
+    return _normalised(np.minimum(blocks, CLIP)).reshape(len(images), -1)
 
 
 def _gradients(pixels: Floats) -> tuple[Floats, Floats]:

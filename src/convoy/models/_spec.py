@@ -23,11 +23,13 @@ class SequenceSpec:
     """Channels of a sequence of any length, and the number of outputs.
 
     `pretrained`: as of the others; no model of sequences has any.
+    `length`: of a usual sequence of the training split.
     """
 
     channels: int
     outputs: int
     pretrained: bool = True
+    length: int = 0
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ class Result:
             if name in test and name in intervals
         ]
         training = self.training
-        origin = f"{training['device']}, {training['precision']}, best of {training['epochs_run']} epochs"
+        once = training.get("ended_by") == "fit"
+        took = "fitted at once" if once else f"best of {training['epochs_run']} epochs"
+        origin = f"{training['device']}, {training['precision']}, {took}"
         rows += [
             ("test samples", str(test["samples"])),
             ("trained on", origin),

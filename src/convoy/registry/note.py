@@ -14,6 +14,8 @@ def render(training: Mapping[str, Any], metrics: Mapping[str, Any], name: str) -
     """Markdown for the tag mlflow.note.content."""
     best = training.get("best_epoch")
     epochs = f", best epoch {best + 1} of {training['epochs_run']}" if best is not None else ""
+    if training.get("ended_by") == "fit":
+        epochs = ", fitted at once"
     return f"""### {name}
 
 `{training["model"]["name"]}` on {training.get("device", "?")}, {training.get("precision", "?")}{epochs}.

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 import convoy
 from convoy import plugins
 from convoy.config.engine import ENGINE
-from convoy.config.model import ModelConfig
+from convoy.config.model import ModelConfig, fitted
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.train import TrainConfig
 from convoy.data import policies
@@ -36,10 +36,10 @@ from convoy.io import (
     write_text,
 )
 from convoy.layout import AUGMENT, PREPARE, STATE, TRAIN
-from convoy.training import compiling, distributed, exactness, network, precision
+from convoy.training import classical, compiling, distributed, exactness, network, precision
 from convoy.training.fit import Fitted, advance, pick_device, prepare, result
 from convoy.training.journal import Event, Journal, dump, without_times
-from convoy.training.objectives._base import Targets
+from convoy.training.objectives._base import Objective, Targets
 from convoy.training.precision import Precision
 from convoy.training.progress import say
 from convoy.training.world import ALONE, World
@@ -81,15 +81,17 @@ def train(
     torch.set_num_threads(_threads(config))
     what = job.identity()
     checkpoints = state / "checkpoints" / sha256_bytes(dump_json(what).encode())[:16]
-    device = pick_device(config.device, config.distributed)
-    chosen = _choose(job, device, state / "cache" / "precision", exactness.recorded(checkpoints))
+    device, chosen = torch.device("cpu"), classical.PRECISION
+    if not job.once:
+        device = pick_device(config.device, config.distributed)
+        chosen = _choose(job, device, state / "cache" / "precision", exactness.recorded(checkpoints))
     where: dict[str, Any] = {
         "device": device.type,
         "precision": chosen.name,
         "memory_format": chosen.layout,
         "compile": chosen.compiled,
         "threads": torch.get_num_threads(),
-        "ranks": config.distributed.ranks,
+        "ranks": 1 if job.once else config.distributed.ranks,
         "torch": torch.__version__,
     }
     key = sha256_bytes(dump_json({**what, **where}).encode())[:16]
@@ -139,6 +141,11 @@ class _Job:
     model: ModelConfig
     objective: ObjectiveConfig
     config: TrainConfig
+
+    @property
+    def once(self) -> bool:
+        """Whether the model is fitted, and not trained in epochs."""
+        return fitted(self.model)
 
     @cached_property
     def preprocessor(self) -> dict[str, Any]:
@@ -198,7 +205,7 @@ class _Job:
         assert self.preprocessor, self.policy  # read before the arrays
         for split in ("train", "val"):
             Store.open(self.prepared / split, verify=True)
-        if self._fewest_rows() == 1:
+        if not self.once and self._fewest_rows() == 1:
             self._learns_from_one()
 
     def _fewest_rows(self) -> int:
@@ -238,6 +245,11 @@ class _Job:
             "code_digest": _code_digest(),
         }
 
+    @property
+    def trained_for(self) -> Objective:
+        found: Objective = plugins.load("objective", self.objective.name).build(self.objective, self.targets)
+        return found
+
     def build(self) -> network.Network:
         return network.build(self.model, self.preprocessor)
 
@@ -246,7 +258,19 @@ class _Job:
         return network.build(self.model, self.preprocessor, pretrained=False)
 
     def fit(self, device: torch.device, chosen: Precision, checkpoints: Path, journal: Journal) -> Fitted:
-        """Train here, or in the ranks that are asked for."""
+        """Train here, or in the ranks that are asked for; fit what is fitted."""
+        if self.once:
+            return classical.fit(
+                self.build,
+                self.model,
+                self.trained_for,
+                outputs=len(self.preprocessor["classes"]),
+                seed=self.config.seed,
+                train=self.stores,
+                val=self.val,
+                journal=journal,
+                loading=self.loading,
+            )
         if not prepare(checkpoints, journal).finished:
             if self.config.distributed.ranks == 1:
                 self.advance(device, chosen, checkpoints, journal, ALONE)
@@ -270,7 +294,7 @@ class _Job:
         online, transforms = self.policy["online"], self.policy["transforms"]
         advance(
             self.build,
-            plugins.load("objective", self.objective.name).build(self.objective, self.targets),
+            self.trained_for,
             self.config,
             train=self.stores,
             val=self.val,
@@ -357,6 +381,8 @@ def _start(
 def _name(facts: dict[str, Any], key: str) -> str:
     optimizer = facts["train"]["optimizer"]
     model = facts["model"].get("architecture", facts["model"]["name"])
+    if "classifier" in facts["model"]:
+        return f"{model}-{facts['model']['classifier']['name']}-{key[:4]}"
     return f"{model}-{optimizer['name']}-lr{optimizer['lr']:g}-{key[:4]}"
 
 
@@ -367,7 +393,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
     transforms = (
         [step["name"] for step in facts["augment"]["transforms"]] if facts["augment"]["online"] else []
     )
-    return {
+    params = {
         **{f"model.{name}": value for name, value in facts["model"].items()},
         **{f"optimizer.{name}": value for name, value in settings["optimizer"].items()},
         **{f"schedule.{name}": value for name, value in settings["schedule"].items()},
@@ -389,6 +415,7 @@ def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, An
         "threads": facts["threads"],
         "ranks": facts["ranks"],
     }
+    return classical.described(facts["model"], params) if "classifier" in facts["model"] else params
 
 
 def _write(

@@ -39,8 +39,8 @@ def described(network: Network) -> dict[str, Any]:
 
 
 def changed(network: Network, model: Mapping[str, Any]) -> dict[str, Any]:
-    """Pretrained weights bring their own mean and deviation."""
-    if not model.get("weights"):
+    """Pretrained weights, and features of pixels as they are, bring their own mean and deviation."""
+    if not model.get("weights") and "classifier" not in model:
         return {}
     return {name: network.get_buffer(name).flatten().tolist() for name in ("mean", "std")}
 

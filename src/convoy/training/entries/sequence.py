@@ -35,6 +35,7 @@ def build(
         channels=int(preprocessor["channels"]),
         outputs=len(preprocessor["classes"]),
         pretrained=pretrained,
+        length=int(preprocessor["length"]),
     )
     return SequenceNetwork(plugins.load("model", config.name).build(config, spec))
 
