@@ -19,7 +19,8 @@ from convoy.stages.train import train
 from tests.models.sections import TEXTS
 from tests.serving import browser, servers
 from tests.serving.servers import Server
-from tests.stages.test_texts import EVALUATE, MODEL, STEPS, TRAIN, prepared
+from tests.stages.test_texts import EVALUATE, STEPS, TRAIN, prepared
+from tests.stages.through import MODEL
 
 QUESTION, ORDER = "where the old dog house it", "take it now the red car"
 
