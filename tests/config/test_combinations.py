@@ -25,13 +25,13 @@ def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path
 
 @pytest.mark.parametrize("modality", RECIPES)
 @pytest.mark.parametrize("model", sorted({*SECTIONS, *TEXTS, *SEQUENCES, *ROWS}))
-@pytest.mark.parametrize("objective", ["classification", "multilabel", "regression"])
+@pytest.mark.parametrize("objective", ["classification", "multilabel", "regression", "reconstruction"])
 def test_every_combination_is_taken_or_refused_with_the_reason(
     modality: str, model: str, objective: str, repository: Path, tmp_path: Path
 ) -> None:
     suits = model in MODELS[modality]
     section = {**SECTIONS, **ROWS, **SEQUENCES, **TEXTS, **MODELS[modality]}[model]
-    loss = {} if objective == "classification" else {"loss": "mse" if objective == "regression" else "bce"}
+    loss = {"multilabel": {"loss": "bce"}, "classification": {}}.get(objective, {"loss": "mse"})
     path = written(repository, tmp_path, RECIPES[modality], model=section)
     document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     document["objective"] = {"name": objective, **loss}

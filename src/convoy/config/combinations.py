@@ -53,7 +53,14 @@ SUITS = {
         metrics=("mae", "rmse", "r2", "nme", "pck_10"),
         baselines=("mean",),
     ),
+    "reconstruction": Suits(
+        modalities=("image",),
+        tasks=("classification",),
+        metrics=("mse",),
+        baselines=("pca", "mean"),
+    ),
 }
+CODERS = ("autoencoder", "conv_autoencoder")
 OF_POINTS = ("nme", "pck_10")  # metrics that values without places have not
 
 
@@ -83,6 +90,15 @@ _HOW = {
     "labels": "set data.label_separator or data.label_cols",
     "values": "set data.value_cols or data.points",
 }
+
+
+def model(name: str, model: str) -> str | None:
+    """Why an objective does not go with a model; None where it does."""
+    if name == "reconstruction" and model not in CODERS:
+        return f"name: {name} needs a model that gives its samples back, and {model} does not; " + (
+            f"use model.name: {' or '.join(CODERS)}"
+        )
+    return None
 
 
 def evaluate(name: str, modality: str | None, calibration: str, baseline: str, copies: int) -> str | None:

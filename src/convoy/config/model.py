@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from convoy.config._base import Section
 from convoy.config.blocks import Block, HeadConfig, InitConfig, Probability
 from convoy.config.blocks import ConvBlock as ConvBlock
+from convoy.config.coder_models import AutoencoderConfig, CoderConfig, ConvAutoencoderConfig
 from convoy.config.sequence_models import (
     FcnConfig,
     InceptionTimeConfig,
@@ -119,6 +120,8 @@ ModelConfig = Annotated[
     | VggConfig
     | ResNetConfig
     | TimmConfig
+    | AutoencoderConfig
+    | ConvAutoencoderConfig
     | TextCnnConfig
     | Cnn1dConfig
     | RnnConfig
@@ -145,4 +148,9 @@ def takes(config: ModelConfig) -> tuple[str, ...]:
 
 def pretrained(config: ModelConfig) -> bool:
     """Whether the network begins with weights that were learned before."""
-    return isinstance(config, TimmConfig) and config.weights is not None
+    return isinstance(config, TimmConfig | CoderConfig) and config.weights is not None
+
+
+def reconstructs(config: ModelConfig) -> bool:
+    """Whether the network can give its samples back."""
+    return isinstance(config, CoderConfig)

@@ -104,6 +104,8 @@ class Config(Section):
         data, augment = info.data.get("data"), info.data.get("augment")
         modality, task = (data.modality, data.task) if data is not None else (None, None)
         _refuse(combinations.objective(value.name, modality, task))
+        model = info.data.get("model")
+        _refuse(combinations.model(value.name, model.name) if model is not None else None)
         mixing = [name for name in ("mixup", "cutmix") if getattr(augment, name, None) is not None]
         if mixing and not combinations.SUITS[value.name].copies:
             raise ValueError(
