@@ -103,6 +103,7 @@ def _ssim(wanted: Pixels, pixels: Pixels) -> Floats:
         found = structural_similarity_index_measure(
             first, second, sigma=_SIGMA, kernel_size=_WINDOW, reduction="none", data_range=1.0
         )
+    assert isinstance(found, torch.Tensor)
     each: Floats = found.reshape(-1).numpy().astype(np.float64)
     return each
 
