@@ -96,6 +96,9 @@ def test_a_linear_model_reads_labels_from_codes_and_from_components(made: Path) 
     probe = io.read_json(made / layout.EVALUATE / "metrics.json")["probe"]
     assert probe["features"] == CODERS["conv_autoencoder"]["code_size"]
     assert probe["trained_on"] == len(_images(made, "train")[0])
+    assert (
+        io.read_json(made / layout.EVALUATE / "metrics.json")["test"]["probe_accuracy"] == probe["accuracy"]
+    )
     assert probe["difference"] == pytest.approx(probe["accuracy"] - probe["pca_accuracy"], abs=1e-5)
     low, high = probe["accuracy_interval"]
     assert low <= probe["accuracy"] <= high

@@ -40,8 +40,8 @@ class Components:
     def codes(self, images: Images) -> Features:
         """Pictures (N, H, W, C) -> (N, count)."""
         rows = blocks(len(images), int(images[:1].size))
-        found: Features = np.concatenate([self.model.transform(_flat(images[some])) for some in rows])
-        return found
+        parts: list[Features] = [self.model.transform(_flat(images[some])) for some in rows]
+        return np.concatenate(parts)
 
     def restored(self, images: Images) -> NDArray[np.float32]:
         """What the components keep of pictures (N, H, W, C), from 0 to 1 as a picture is."""

@@ -20,6 +20,7 @@ _NAMES = {
     "mae": "mean absolute error",
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
+    "probe_accuracy": "accuracy of a linear model on the code",
 }
 
 

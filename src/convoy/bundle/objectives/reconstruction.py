@@ -80,6 +80,7 @@ CARD = Says(
         "mae": ("mean absolute error", "平均绝对误差"),
         "psnr": ("PSNR, dB", "峰值信噪比（dB）"),
         "ssim": ("SSIM", "结构相似性（SSIM）"),
+        "probe_accuracy": ("accuracy of a linear model on the code", "编码上线性模型的准确率"),
     },
     sliced="error",
     kind="An autoencoder",

@@ -141,6 +141,8 @@ def _metrics(answers: _Answers) -> dict[str, Any]:
         values["baseline"] = {**known, "difference": difference, "interval": interval}
     if len(answers.labels) > 1:
         values["probe"] = _probe(answers, how)
+        values["test"]["probe_accuracy"] = values["probe"]["accuracy"]
+        values["intervals"]["probe_accuracy"] = values["probe"]["accuracy_interval"]
     return values
 
 
@@ -172,8 +174,6 @@ def _probe(answers: _Answers, how: intervals.Resampling) -> dict[str, Any]:
     """
     rows, target = answers.components.rows, answers.target("test")
     labels = answers.target("train")[rows]
-    if len(np.unique(labels)) < 2:
-        return {}
     training, tests = answers.images("train"), answers.images("test")
     codes = components.probe(answers.learned[rows], labels, answers.found["test"].codes)
     parts = answers.components
