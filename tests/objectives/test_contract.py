@@ -28,6 +28,7 @@ DATA: dict[str, dict[str, Any]] = {
         },
     },
     "labels": {**TABLE, "target": "sides", "label_separator": ";"},
+    "none": {"source": "pictures", "path": "data"},
 }
 GATES: dict[str, dict[str, Any]] = {
     name: {"metric": suits.metrics[0], "minimum": 0.0 if rises(suits.metrics[0]) else None}

@@ -176,3 +176,24 @@ def test_models_of_other_sizes_are_not_compared(made: Path, monkeypatch: pytest.
     object.__setattr__(scores, "info", [scores.info[0], other])
     assert not scores.comparable().enough
     assert "8×16×1" in scores.comparable().said
+
+
+def test_pictures_without_labels_are_enough(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toyline.write_spots(tmp_path / "data")
+    document = params(repository, model=CODERS["autoencoder"], **sections("reconstruction", "none"))
+    document["evaluate"]["baseline"] = "mean"
+    document["register"]["model"] = "toy"
+    monkeypatch.chdir(tmp_path)
+    toyline.run(written(document, tmp_path))
+    metrics = io.read_json(tmp_path / layout.EVALUATE / "metrics.json")
+    assert "probe" not in metrics
+    assert metrics["baseline"]["name"] == "mean"
+    assert "label" not in pd.read_parquet(tmp_path / layout.EVALUATE / "details" / "embeddings.parquet")
+    assert Predictor(tmp_path / layout.BUNDLE).output.noun == "label"
+    config = load(tmp_path / "params.yaml")
+    tests = scoring.current_tests(tmp_path / layout.SPLIT, config.data, tmp_path)
+    scores = scoring.score(tests, tmp_path / layout.BUNDLE, None)
+    assert scores.tested().enough
+    assert scores.measured("mse") == pytest.approx(metrics["test"]["mse"], rel=1e-3)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 MODALITIES = ("image", "text", "sequence", "table")
+TASKS = ("classification", "none", "labels", "values", "keypoints")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ SUITS = {
     ),
     "reconstruction": Suits(
         modalities=("image",),
-        tasks=("classification",),
+        tasks=TASKS,
         metrics=("mse",),
         baselines=("pca", "mean"),
     ),

@@ -43,10 +43,11 @@ class Components:
         parts: list[Features] = [self.model.transform(_flat(images[some])) for some in rows]
         return np.concatenate(parts)
 
-    def restored(self, images: Images) -> NDArray[np.float32]:
+    def restored(self, images: Images) -> Features:
         """What the components keep of pictures (N, H, W, C), from 0 to 1 as a picture is."""
         found = self.model.inverse_transform(self.model.transform(_flat(images)))
-        return np.clip(found, 0.0, 1.0).astype(np.float32).reshape(images.shape)
+        kept: Features = np.clip(found, 0.0, 1.0).astype(np.float32).reshape(images.shape)
+        return kept
 
 
 def fit(images: Images, count: int, seed: int) -> Components:

@@ -20,8 +20,10 @@ def golden(store: Store) -> NDArray[np.int64]:
     return samples.choose(store.target)
 
 
-def said(store: Store, rows: NDArray[np.int64], preprocessor: Mapping[str, Any]) -> list[str]:
-    """Labels, which nothing is compared with."""
+def said(store: Store, rows: NDArray[np.int64], preprocessor: Mapping[str, Any]) -> list[str | None]:
+    """Labels, which nothing is compared with; None where there are none."""
+    if not preprocessor["labels"]:
+        return [None] * len(rows)
     return [preprocessor["labels"][label] for label in store.target[rows].tolist()]
 
 

@@ -1,4 +1,4 @@
-"""The samples themselves: labels, where they are, are for the report alone."""
+"""The samples themselves: classes, where they are, are for the report alone; other targets are left aside."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,20 +8,21 @@ import pandas as pd
 
 from convoy.config.data import DataConfig
 
-TASKS = ("classification",)
+TASKS = ("classification", "none", "labels", "values", "keypoints")
 
 
 def fit(
     out: Path,  # noqa: ARG001  # the contract of all objectives
     samples: pd.DataFrame,  # noqa: ARG001
-    facts: Mapping[str, Any],  # noqa: ARG001
+    facts: Mapping[str, Any],
     data: DataConfig,  # noqa: ARG001
     classes: Sequence[str],
 ) -> dict[str, Any]:
     """Nothing is stored besides.
 
     Returns:
-        classes (the one figure that an answer is judged by), labels (names of the stores' targets), and
-        reconstructs, by which the network knows that it gives pictures.
+        classes (the one figure that an answer is judged by), labels (names of the stores' targets, where they
+        are classes), and reconstructs, by which the network knows that it gives pictures.
     """
-    return {"classes": ["error"], "labels": list(classes), "reconstructs": True}
+    labels = list(classes) if facts["task"] == "classification" else []
+    return {"classes": ["error"], "labels": labels, "reconstructs": True}
