@@ -137,7 +137,8 @@ def gate(name: str, task: str | None, metric: str, max_ece: float | None) -> str
     suits = SUITS[name]
     known = [each for each in suits.metrics if task == "keypoints" or each not in OF_POINTS]
     if metric not in known:
-        return f"gate.metric: {metric} is not measured for {task or name}; use {', '.join(known)}"
+        learned = name if suits.tasks == TASKS else task or name
+        return f"gate.metric: {metric} is not measured for {learned}; use {', '.join(known)}"
     if max_ece is not None and not suits.calibration:
         return f"gate.max_ece is of probabilities, and objective {name} gives none; use null"
     return None
