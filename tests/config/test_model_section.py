@@ -74,7 +74,7 @@ def test_blocks_of_all_kinds_stand_in_one_list(repository: Path, tmp_path: Path)
         ),
         (
             "name: resnt",
-            "vgg, resnet, timm, autoencoder, conv_autoencoder, textcnn, cnn1d, rnn, lstm, gru, fcn, resnet1d, "
+            "resnet, timm, autoencoder, conv_autoencoder, textcnn, cnn1d, rnn, lstm, gru, fcn, resnet1d, "
             "inceptiontime, mlp; did you mean 'resnet'?",
         ),
     ],
