@@ -12,10 +12,10 @@ TASKS = ("classification", "none", "labels", "values", "keypoints")
 
 
 def fit(
-    out: Path,  # noqa: ARG001  # the contract of all objectives
-    samples: pd.DataFrame,  # noqa: ARG001
+    out: Path,  # the contract of all objectives
+    samples: pd.DataFrame,
     facts: Mapping[str, Any],
-    data: DataConfig,  # noqa: ARG001
+    data: DataConfig,
     classes: Sequence[str],
 ) -> dict[str, Any]:
     """Nothing is stored besides.

@@ -17,7 +17,7 @@ from convoy.errors import DataError
 _FIX = "data.path in params.yaml must name the folder that holds the pictures, or an archive of it"
 
 
-def scan(root: Path, data: DataConfig) -> Scan:  # noqa: ARG001  # the contract of all sources
+def scan(root: Path, data: DataConfig) -> Scan:  # the contract of all sources
     """All pictures, by path.
 
     Raises:
@@ -32,7 +32,7 @@ def scan(root: Path, data: DataConfig) -> Scan:  # noqa: ARG001  # the contract 
     return Scan(samples, [], tree.ignored, list(tree.files.notes), task="none")
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:  # the contract of all sources
     """Reads whole files, never one outside the root."""
     files = open_place(root, _FIX)
     return Reader(files.read, files.stamp)
