@@ -22,7 +22,7 @@ _GAP = 2  # white pixels between the two
 _LEAST_SIDE = 56  # of a small picture in the file
 _ACROSS = 16
 _MANY_LABELS = 20
-_DOT = 5.0
+_DOT = 4.0
 
 
 def stacked(images: Images, restored: Pixels) -> Images:
@@ -58,7 +58,7 @@ def plane(
         shares: of the codes' spread, that each axis holds.
     """
     with pictures.typefaces(names):
-        figure = Figure(figsize=(7.2, 5.6), layout="constrained")
+        figure = Figure(figsize=(5.4, 4.2), layout="constrained")
         axes = figure.subplots()
         if 1 < len(names) <= _MANY_LABELS:
             for number, name in enumerate(fonts.shown(names)):

@@ -22,6 +22,7 @@ _NAMES = {
     "ssim": "SSIM",
     "probe_accuracy": "accuracy of a linear model on the code",
 }
+_MOST = 8  # reconstructions on the page
 
 
 def render(
@@ -61,8 +62,11 @@ def render(
         Section(
             "reconstructions",
             "Reconstructions",
-            "Test samples above what the decoder makes of their codes, evenly from the whole split.",
-            samples=[Sample(image=image, caption="") for image in some],
+            "Test samples above what the decoder makes of their codes, evenly from the whole split; more of them "
+            "are in details/reconstructions.png.",
+            samples=[
+                Sample(image=image, caption="") for image in some[:: max(1, len(some) // _MOST)][:_MOST]
+            ],
         ),
         Section(
             "latent",
