@@ -62,7 +62,7 @@ def render(
         Section(
             "reconstructions",
             "Reconstructions",
-            "Test samples above what the decoder makes of their codes, evenly from the whole split; more are in "
+            "Test samples above what the decoder makes of their codes, evenly from the split; more are in "
             "details/reconstructions.png.",
             samples=[
                 Sample(image=image, caption="") for image in some[:: max(1, len(some) // _MOST)][:_MOST]
