@@ -17,6 +17,7 @@ from convoy.gate import scoring
 from convoy.gate.rules import Evidence
 from convoy.gate.verdict import judge
 from convoy.serving.predictor import Predictor
+from convoy.serving.schemas import Answers, Restored
 from tests.models.sections import CODERS
 from tests.objectives import toyline
 from tests.objectives.test_contract import sections
@@ -141,6 +142,18 @@ def test_a_bundle_tells_the_anomaly_score_and_the_code_without_torch(made: Path)
     assert "from convoy" not in sources
     session = onnxruntime.InferenceSession(bundle / "model.onnx", providers=["CPUExecutionProvider"])
     assert session.get_outputs()[0].shape[1] == 1 + len(answer["embedding"]) + toyline.SIDE**2
+
+
+def test_the_server_answers_as_its_schema_says(made: Path) -> None:
+    predictor = Predictor(made / layout.BUNDLE)
+    (row,) = predictor.decode(_images(made, "test")[1][:1])
+    found = {
+        "model": {"name": "toy", "version": "1", "digest": ""},
+        "predictions": [{"file": "a.png", **predictor.output.served(row)}],
+    }
+    (answer,) = Answers.model_validate(found).predictions
+    assert isinstance(answer, Restored)
+    assert answer.values == {"error": row[0]}
 
 
 def test_the_gate_compares_errors_on_the_same_pictures(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
