@@ -149,8 +149,3 @@ def takes(config: ModelConfig) -> tuple[str, ...]:
 def pretrained(config: ModelConfig) -> bool:
     """Whether the network begins with weights that were learned before."""
     return isinstance(config, TimmConfig | CoderConfig) and config.weights is not None
-
-
-def reconstructs(config: ModelConfig) -> bool:
-    """Whether the network can give its samples back."""
-    return isinstance(config, CoderConfig)
