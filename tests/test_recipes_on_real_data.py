@@ -23,6 +23,7 @@ MINUTES = 30  # that a recipe may take on two cores
     [
         ("mnist", "mnist"),
         ("fashion", "fashion_mnist"),
+        ("fashion_autoencoder", "fashion_mnist"),
         ("ucr", "sequences/GunPoint"),
         ("adult", "tabular"),
         ("titanic", "tabular"),

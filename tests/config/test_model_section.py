@@ -74,8 +74,8 @@ def test_blocks_of_all_kinds_stand_in_one_list(repository: Path, tmp_path: Path)
         ),
         (
             "name: resnt",
-            "vgg, resnet, timm, textcnn, cnn1d, rnn, lstm, gru, fcn, resnet1d, inceptiontime, mlp, hog, "
-            "sift, pixels, tfidf, rocket, columns; did you mean 'resnet'?",
+            "resnet, timm, autoencoder, conv_autoencoder, textcnn, cnn1d, rnn, lstm, gru, fcn, resnet1d, "
+            "inceptiontime, mlp, hog, sift, pixels, tfidf, rocket, columns; did you mean 'resnet'?",
         ),
     ],
 )

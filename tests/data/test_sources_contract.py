@@ -62,7 +62,7 @@ def test_a_scan_has_the_columns_and_values_of_the_contract(name: str, root: Path
     assert scan.samples["path"].is_unique
     assert len(scan.classes) == len(set(scan.classes))
     labelled = scan.samples if "problem" not in scan.samples else scan.samples[scan.samples["problem"].isna()]
-    assert scan.task == "keypoints" or set(labelled["target"]) <= set(scan.classes)
+    assert scan.task in ("keypoints", "none") or set(labelled["target"]) <= set(scan.classes)
     assert len(scan.points) == len(set(scan.points))
     assert set(scan.samples["split"].dropna()) <= set(SPLITS)
     assert all(isinstance(ignored, str) for ignored in scan.ignored)

@@ -4,6 +4,15 @@ from typing import Any
 
 import pytest
 
+CODERS: dict[str, dict[str, Any]] = {
+    "autoencoder": {"name": "autoencoder", "hidden": [24, 12], "code_size": 5},
+    "conv_autoencoder": {
+        "name": "conv_autoencoder",
+        "channels": [4, 6],
+        "code_size": 5,
+        "noise": {"gaussian": 0.2, "masking": 0.1},
+    },
+}
 SECTIONS: dict[str, dict[str, Any]] = {
     "lenet5": {"name": "lenet5"},
     "mnist_cnn": {"name": "mnist_cnn"},
@@ -14,6 +23,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "vgg": {"name": "vgg", "depth": 8, "width": 4},
     "resnet": {"name": "resnet", "depth": 20, "width": 4},
     "timm": {"name": "timm", "architecture": "test_resnet"},
+    **CODERS,
 }
 TEXTS: dict[str, dict[str, Any]] = {
     "textcnn": {"name": "textcnn", "embedding": {"size": 6}, "filters": 4},

@@ -35,6 +35,7 @@ def write_spots(folder: Path, count: int = COUNT, seed: int = 0) -> pd.DataFrame
     table["sides"] = np.where(table["xl"] < SIDE // 2, "left", "right") + np.where(
         table["yl"] < SIDE // 2, ";top", ""
     )
+    table["half"] = np.where(table["xl"] < SIDE // 2, "left", "right")
     table.to_csv(folder / "table.csv", index=False)
     return table
 

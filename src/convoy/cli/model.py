@@ -57,7 +57,8 @@ def show(
             fix="nothing is to be mended: train it, `convoy run` checks the model first",
         )
     preparing = plugins.load("preparing", config.data.modality)
-    preprocessor = preparing.stand_in(spec, [""] * (outputs or _OUTPUTS))
+    restores = {"reconstructs": config.objective.name == "reconstruction"}
+    preprocessor = {**preparing.stand_in(spec, [""] * (outputs or _OUTPUTS)), **restores}
     net = network.build(config.model, preprocessor, pretrained=False)
     if isinstance(spec, PrepareConfig):
         summary = summarise(net.body, (spec.channels, spec.height, spec.width))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 MODALITIES = ("image", "text", "sequence", "table")
+TASKS = ("classification", "none", "labels", "values", "keypoints")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,14 @@ SUITS = {
         metrics=("mae", "rmse", "r2", "nme", "pck_10"),
         baselines=("mean",),
     ),
+    "reconstruction": Suits(
+        modalities=("image",),
+        tasks=TASKS,
+        metrics=("mse",),
+        baselines=("pca", "mean"),
+    ),
 }
+CODERS = ("autoencoder", "conv_autoencoder")
 OF_POINTS = ("nme", "pck_10")  # metrics that values without places have not
 
 
@@ -95,6 +103,15 @@ _HOW = {
 }
 
 
+def model(name: str, model: str) -> str | None:
+    """Why an objective does not go with a model; None where it does."""
+    if name == "reconstruction" and model not in CODERS:
+        return f"name: {name} needs a model that gives its samples back, and {model} does not; " + (
+            f"use model.name: {' or '.join(CODERS)}"
+        )
+    return None
+
+
 def evaluate(name: str, modality: str | None, calibration: str, baseline: str, copies: int) -> str | None:
     """Why a section `evaluate` does not go with the objective; None where it does."""
     suits = SUITS[name]
@@ -130,7 +147,8 @@ def gate(name: str, task: str | None, metric: str, max_ece: float | None) -> str
     suits = SUITS[name]
     known = [each for each in suits.metrics if task == "keypoints" or each not in OF_POINTS]
     if metric not in known:
-        return f"gate.metric: {metric} is not measured for {task or name}; use {', '.join(known)}"
+        learned = name if suits.tasks == TASKS else task or name
+        return f"gate.metric: {metric} is not measured for {learned}; use {', '.join(known)}"
     if max_ece is not None and not suits.calibration:
         return f"gate.max_ece is of probabilities, and objective {name} gives none; use null"
     return None

@@ -62,6 +62,7 @@ class DataConfig(Section):
     source: Literal[
         "mnist5k",
         "image_folder",
+        "pictures",
         "table",
         "hf_imagefolder",
         "label_studio",
@@ -181,8 +182,10 @@ class DataConfig(Section):
         return [name for name, value in given.items() if value]
 
     @property
-    def task(self) -> Literal["classification", "labels", "values", "keypoints"]:
+    def task(self) -> Literal["classification", "labels", "values", "keypoints", "none"]:
         """What the targets are."""
+        if self.source == "pictures":
+            return "none"
         if self.label_separator is not None or self.label_cols is not None:
             return "labels"
         if self.value_cols is not None:

@@ -23,10 +23,12 @@ class EvaluateConfig(Section):
         "gradient_boosting",
         "logistic",
         "mean",
+        "pca",
         "none",
     ] = Field(
         description="what the network is compared with on the same split; none: the commonest class alone; "
-        "mean: of what is to be predicted, always the training split's mean. "
+        "mean: of what is to be predicted, always the training split's mean; pca: as many principal "
+        "components of the training split as the code has numbers. "
         "nearest_dtw is for small sets: it compares every test sequence with every training sequence"
     )
     robustness_samples: int = Field(

@@ -17,6 +17,7 @@ from convoy.config.classical import (
     SiftConfig,
     TfidfConfig,
 )
+from convoy.config.coder_models import AutoencoderConfig, CoderConfig, ConvAutoencoderConfig
 from convoy.config.sequence_models import (
     FcnConfig,
     InceptionTimeConfig,
@@ -128,6 +129,8 @@ ModelConfig = Annotated[
     | VggConfig
     | ResNetConfig
     | TimmConfig
+    | AutoencoderConfig
+    | ConvAutoencoderConfig
     | TextCnnConfig
     | Cnn1dConfig
     | RnnConfig
@@ -165,4 +168,4 @@ def fitted(config: ModelConfig) -> bool:
 
 def pretrained(config: ModelConfig) -> bool:
     """Whether the network begins with weights that were learned before."""
-    return isinstance(config, TimmConfig) and config.weights is not None
+    return isinstance(config, TimmConfig | CoderConfig) and config.weights is not None

@@ -136,6 +136,14 @@ class RegressionConfig(Section):
     loss: ValueLoss = Field(default_factory=lambda: MseConfig(name="mse"))
 
 
+class ReconstructionConfig(Section):
+    """The sample itself out of a short code: for autoencoders, without labels."""
+
+    name: Literal["reconstruction"]
+    loss: ValueLoss = Field(default_factory=lambda: MseConfig(name="mse"))
+
+
 ObjectiveConfig = Annotated[
-    ClassificationConfig | MultilabelConfig | RegressionConfig, Field(discriminator="name")
+    ClassificationConfig | MultilabelConfig | RegressionConfig | ReconstructionConfig,
+    Field(discriminator="name"),
 ]

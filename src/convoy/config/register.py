@@ -12,11 +12,12 @@ Amount = Annotated[float, Field(ge=0.0)]  # of the metric's own units: of shares
 # Metric of the test split -> whether more of it is better; see config/combinations.py for each objective's
 _RISES = {
     "accuracy": True, "macro_f1": True, "micro_f1": True, "mean_ap": True, "subset_accuracy": True,
-    "r2": True, "mae": False, "rmse": False, "nme": False, "pck_10": True,
+    "r2": True, "mae": False, "rmse": False, "nme": False, "pck_10": True, "mse": False,
 }  # fmt: skip
 Metric = Literal[
-    "accuracy", "macro_f1", "micro_f1", "mean_ap", "subset_accuracy", "r2", "mae", "rmse", "nme", "pck_10"
-]
+    "accuracy", "macro_f1", "micro_f1", "mean_ap", "subset_accuracy", "r2", "mae", "rmse", "nme", "pck_10",
+    "mse",
+]  # fmt: skip
 
 
 def rises(metric: str) -> bool:
@@ -27,8 +28,9 @@ def rises(metric: str) -> bool:
 class GateConfig(Section):
     """What a model must show before it gets an alias (docs/decisions/0006-the-gate.md).
 
-    Shares are of 1: 0.01 is one sample in a hundred. `null` switches a bound off. An error (mae, rmse, nme)
-    is better the smaller it is: it has a maximum in place of a minimum, and its margins are in its own units.
+    Shares are of 1: 0.01 is one sample in a hundred. `null` switches a bound off. An error (mae, rmse,
+    nme, mse) is better the smaller it is: it has a maximum in place of a minimum, and its margins are in its
+    own units.
     """
 
     metric: Metric

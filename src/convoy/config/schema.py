@@ -132,6 +132,7 @@ class Config(Section):
         model = info.data.get("model")
         if model is not None and fitted(model):
             _refuse(combinations.fitted(value.name, model.name))
+        _refuse(combinations.model(value.name, model.name) if model is not None else None)
         mixing = [name for name in ("mixup", "cutmix") if getattr(augment, name, None) is not None]
         if mixing and not combinations.SUITS[value.name].copies:
             raise ValueError(

@@ -31,7 +31,7 @@ _DOT = 1.2  # radius, pixels
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
     """Counts; colours are shares of the target's row."""
-    with _fonts(classes):
+    with typefaces(classes):
         size = len(classes)
         side = min(16.0, 3.0 + 0.45 * size)
         figure = Figure(figsize=(side, side), layout="constrained")
@@ -54,7 +54,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> 
 def curves(history: pd.DataFrame, path: Path) -> None:
     """Loss, and what else is measured of the validation split (of classes: accuracy), by epoch."""
     measured = next(name for name in ("val_accuracy", "val_mae", "val_loss") if name in history)
-    with _fonts(()):
+    with typefaces(()):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         for name in ("train_loss", "val_loss"):
@@ -75,7 +75,7 @@ def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[s
         wrong: rows of the predictions table, the worst first.
         images: (len(wrong), H, W, C), in the same order.
     """
-    with _fonts(classes):
+    with typefaces(classes):
         across = 5
         down = max(1, -(-len(wrong) // across))
         figure = Figure(figsize=(across * 1.9, down * 2.1 + 0.5), layout="constrained")
@@ -97,7 +97,7 @@ def mistakes(wrong: pd.DataFrame, images: NDArray[np.uint8], classes: Sequence[s
 
 def grid(images: Sequence["Shown"], captions: Sequence[str], heading: str, path: Path) -> None:
     """Pictures (H, W, C) with a line each."""
-    with _fonts([*captions, heading]):
+    with typefaces([*captions, heading]):
         across = 5
         down = max(1, -(-len(images) // across))
         figure = Figure(figsize=(across * 1.9, down * 2.1 + 0.5), layout="constrained")
@@ -133,7 +133,7 @@ def pointed(
 
 def residuals(panels: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]], path: Path) -> None:
     """(name, targets (N,), residuals (N,)) a panel: residuals over targets, 0 dashed."""
-    with _fonts([name for name, _, _ in panels]):
+    with typefaces([name for name, _, _ in panels]):
         figure = Figure(figsize=(3.2 * len(panels), 3.2), layout="constrained")
         for axes, (name, target, apart) in zip(
             figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True
@@ -152,7 +152,7 @@ def mistaken_texts(wrong: pd.DataFrame, texts: Sequence[str], classes: Sequence[
         wrong: rows of the predictions table, the worst first.
         texts: in the same order.
     """
-    with _fonts([*classes, *texts]):
+    with typefaces([*classes, *texts]):
         figure = Figure(figsize=(9.5, 0.8 + 0.42 * max(1, len(wrong))), layout="constrained")
         axes = figure.subplots()
         axes.axis("off")
@@ -228,8 +228,8 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.u
 
 
 @contextmanager
-def _fonts(names: Sequence[str]) -> Iterator[None]:
-    """Typefaces for everything that is drawn inside, where `names` are drawn besides plain text."""
+def typefaces(names: Sequence[str]) -> Iterator[None]:
+    """For everything that is drawn inside, where `names` are drawn besides plain text."""
     with mpl.rc_context({"font.family": fonts.families(names)}):
         yield
 

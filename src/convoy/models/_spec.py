@@ -9,6 +9,7 @@ class NetworkSpec:
     """Shape of one sample (channels, height, width) and the number of outputs.
 
     `pretrained`: whether weights that the configuration names are loaded; not where trained ones follow.
+    `reconstructs`: whether the sample itself is learned; then an autoencoder gives its code and its pixels.
     """
 
     channels: int
@@ -16,6 +17,7 @@ class NetworkSpec:
     width: int
     outputs: int
     pretrained: bool = True
+    reconstructs: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,20 @@ class Measured(_Plain):
     )
 
 
+class Restored(_Plain):
+    """Of an autoencoder."""
+
+    file: str
+    values: dict[str, float] = Field(
+        description="error: the anomaly score, between sample and reconstruction."
+    )
+    anomalous: bool = Field(description="Whether the error is larger than nearly all of validation.")
+    embedding: list[float] = Field(description="The code, features for another model.")
+
+
 class Answers(_Plain):
     model: Model
-    predictions: list[Answer | Labelled | Measured]
+    predictions: list[Answer | Labelled | Measured | Restored]
 
 
 class Problem(_Plain):

@@ -59,6 +59,9 @@ def evaluate(trained: Path, prepared: Path, samples: Path, config: EvaluateConfi
     write_text(out / "report.html", found.page)
     for name, draw in found.pictures.items():
         draw(out / DETAILS / f"{name}.png")
+    for name, frame in found.frames.items():
+        with atomic_path(out / DETAILS / f"{name}.parquet") as temporary:
+            frame.to_parquet(temporary, index=False)
     pictures.curves(subject.history, out / "curves.png")
     found.draw(out / "mistakes.png")
     write_json(out / "metrics.json", found.metrics)

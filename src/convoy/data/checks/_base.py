@@ -70,7 +70,8 @@ class Context:
         facts: of all rows of `ingest`, by the modality.
         ids: of all rows of `ingest`.
         noun: what a sample is called.
-        task: classification; labels (several a sample, or none); keypoints or values, which are no classes.
+        task: classification; labels (several a sample, or none); keypoints or values, which are no classes;
+            none.
         points: names of the keypoints.
         separator: between the labels of a target, where samples have several.
         base: the project's root; `cache` below it may hold what is costly to find anew.
@@ -119,7 +120,7 @@ def labels_of(samples: pd.DataFrame, context: Context) -> "pd.Series[str]":
         return samples["target"]
     if context.task == "values":
         return samples["values"].map(lambda values: ",".join(map(str, values)))
-    if "keypoints" not in samples.columns:
+    if context.task == "none" or "keypoints" not in samples.columns:
         return pd.Series("", index=samples.index, dtype=object)
     return samples["keypoints"].map(lambda points: "" if points is None else ",".join(map(str, points)))
 

@@ -88,4 +88,5 @@ _WRONG: dict[str, Callable[[pd.DataFrame, Context], Iterator[tuple[int, str, str
     "labels": _labels,
     "values": _values,
     "keypoints": _points,
+    "none": lambda samples, context: iter(()),  # noqa: ARG005
 }

@@ -22,7 +22,7 @@ from convoy.config.data import DataConfig
 from convoy.errors import DataError
 
 Content = bytes | NDArray[Any]
-Task = Literal["classification", "labels", "values", "keypoints"]
+Task = Literal["classification", "labels", "values", "keypoints", "none"]
 
 
 def _unknown(locator: str) -> str | None:
@@ -56,7 +56,7 @@ class Scan:
         classes: all class names, those without samples too, in class order.
         ignored: names of what is there and is not taken for data.
         notes: sentences that the user should read, such as the encoding that a table was read in.
-        task: what the targets are.
+        task: what the targets are; none: there are no targets.
         points: names of the keypoints, or of the values, in the order of the column; empty for other tasks.
         separator: stands between the labels of a target, where the task is labels.
     """

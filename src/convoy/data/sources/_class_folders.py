@@ -17,7 +17,7 @@ from convoy.data.sources._base import Scan, listed
 from convoy.data.sources._labels import checked
 from convoy.errors import DataError
 
-_SPLIT = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 Branch = tuple[str | None, str]  # split, locator of the class folder
 
 
@@ -111,7 +111,7 @@ def branches(tree: Tree) -> list[Branch]:
     folders, loose = tree.folders(), tree.loose()
     if loose or not folders:
         raise _no_classes(tree, tree.place, loose)
-    named = [name for name in folders if name.casefold() in _SPLIT]
+    named = [name for name in folders if name.casefold() in SPLIT_NAMES]
     inside = {name: (tree.folders(name), tree.loose(name)) for name in named}
     # A folder called like a split that holds samples alone is a class (cars, buses and "train"s).
     sides = [name for name in named if inside[name][0] or not inside[name][1] or len(named) == len(folders)]
@@ -126,7 +126,7 @@ def branches(tree: Tree) -> list[Branch]:
         )
     given: dict[str, str] = {}
     for name in sides:
-        other = given.setdefault(_SPLIT[name.casefold()], name)
+        other = given.setdefault(SPLIT_NAMES[name.casefold()], name)
         if other != name:
             raise DataError(
                 f"{other}/ and {name}/ are the same split", where=tree.place, fix="merge the two folders"
@@ -134,7 +134,7 @@ def branches(tree: Tree) -> list[Branch]:
         if inside[name][1]:
             raise _no_classes(tree, f"{tree.place}/{name}", inside[name][1])
     branches: list[Branch] = [
-        (_SPLIT[name.casefold()], f"{name}/{folder}") for name in sides for folder in inside[name][0]
+        (SPLIT_NAMES[name.casefold()], f"{name}/{folder}") for name in sides for folder in inside[name][0]
     ]
     if not branches:
         raise _no_classes(tree, tree.place, [])

@@ -84,6 +84,7 @@ class Judged:
         page: report.html.
         draw: writes mistakes.png, the worst samples, into a folder.
         pictures: name -> draws a picture of the objective's own into a file.
+        frames: tables of the objective's own that are too large for text, by name.
     """
 
     predictions: pd.DataFrame
@@ -95,3 +96,4 @@ class Judged:
     page: str
     draw: Draw
     pictures: Mapping[str, Draw] = field(default_factory=dict)
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)

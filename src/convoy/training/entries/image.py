@@ -36,6 +36,22 @@ class ImageNetwork(Network):
         return ({0: "batch"},)
 
 
+class Reconstructing(ImageNetwork):
+    """uint8 images (N, H, W, C) -> (N, 1 + K + C·H·W): error, code, and the reconstruction's pixels (0 to 1).
+
+    The error is the mean squared one over the pixels: of an anomaly, its score.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = (
+            images.permute(0, 3, 1, 2).to(torch.float32).contiguous(memory_format=self.memory_format) / 255
+        )
+        found: Tensor = self.body((pixels - self.mean) / self.std).float()
+        wanted = pixels.flatten(1)
+        error = (found[:, -wanted.shape[1] :] - wanted).square().mean(1, keepdim=True)
+        return torch.cat([error, found], dim=1)
+
+
 def build(config: ModelConfig, preprocessor: Mapping[str, Any], *, pretrained: bool = True) -> ImageNetwork:
     """Pixels are normalised with the training data's mean and deviation, or with those that weights learned
     before want (the plugin's `normalisation`).
@@ -46,11 +62,13 @@ def build(config: ModelConfig, preprocessor: Mapping[str, Any], *, pretrained: b
         width=preprocessor["spec"]["width"],
         outputs=len(preprocessor["classes"]),
         pretrained=pretrained,
+        reconstructs=preprocessor.get("reconstructs", False),
     )
     plugin = plugins.load("model", config.name)
     body = plugin.build(config, spec)
     wanted = plugin.normalisation(config, spec) if hasattr(plugin, "normalisation") else None
-    return ImageNetwork(body, *(wanted or (preprocessor["mean"], preprocessor["std"])))
+    kind = Reconstructing if spec.reconstructs else ImageNetwork
+    return kind(body, *(wanted or (preprocessor["mean"], preprocessor["std"])))
 
 
 def shape(preprocessor: Mapping[str, Any], rows: int) -> tuple[int, int, int, int]:
