@@ -17,6 +17,7 @@ from prefect import flow, get_run_logger, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.context import TagsContext
 from prefect.flows import Flow
 from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -28,17 +29,19 @@ from convoy.config.engine import RESUME
 from convoy.config.load import load
 from convoy.config.schema import Config
 from convoy.data import fetch
+from convoy.ending import leave
 from convoy.errors import ConvoyError
 from convoy.layout import PARAMS
 from convoy.notify import runs as told
 from convoy.owners import Owner
-from convoy.pipeline import abandoned, causes, dag, history, lease, summary, templates
+from convoy.pipeline import abandoned, ahead, causes, checking, dag, history, lease, summary, templates
 from convoy.pipeline.causes import Ending
 from convoy.pipeline.fresh import standing as standing_of
 from convoy.pipeline.progress import EpochArtifact
 from convoy.pipeline.reconcile import reconcile
 from convoy.pipeline.repro import Outcome, end_all, ending, repro
 from convoy.pipeline.subflow import begin
+from convoy.registry import client
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOW = "convoy run"  # for those who wait for it
@@ -58,11 +61,12 @@ def _worth_a_retry(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> b
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_worth_a_retry, task_run_name="{stage}")
-def run_stage(stage: str, timeout: float, fresh: bool = False) -> bool:
+def run_stage(stage: str, timeout: float, fresh: bool = False, follows: bool = False) -> bool:
     """Reproduce one stage; True where there was something to do.
 
     Args:
         fresh: it is known that there is nothing.
+        follows: another stage is going to run after it.
     """
     logger, record = get_run_logger(), history.current(ROOT, FLOW)
     if fresh:
@@ -78,12 +82,18 @@ def run_stage(stage: str, timeout: float, fresh: bool = False) -> bool:
 
     # what was begun anew once is gone on with after a failure
     again = {RESUME: "exact"} if task_run.run_count > 1 and os.environ.get(RESUME) == "restart" else None
-    outcome = repro(ROOT, stage, timeout=timeout, line=line, variables=again)
+    outcome = repro(ROOT, stage, timeout=timeout, line=line, variables=again, follows=follows)
     record.add("stage end", stage=stage, **asdict(outcome))
     if not outcome.ok:
         raise StageFailed(stage, outcome)
     epochs.end()
     return outcome.ran
+
+
+@task(cache_policy=NO_CACHE, task_run_name="check")
+def check() -> None:
+    """What can be known to fail is told before the first stage that takes long."""
+    checking.check(ROOT)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="get {name}")
@@ -136,7 +146,9 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
         abandoned.claim(server, flow_run.id)
         record.add("flow", name=flow_run.name, id=flow_run.id, server=server, **Owner.of().record())
         try:
-            result = _conducted(checked, fresh)
+            # the tag of the flow run is not for its tasks: Prefect would ask for a limit of each, 2 s a time
+            with TagsContext(current_tags=set()):
+                result = _conducted(checked, fresh)
         except StageFailed as error:
             record.end(error.outcome)
             raise
@@ -158,20 +170,23 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
 def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
     config = load(ROOT / PARAMS)
     templates.check(ROOT, config)
-    if not checked:
-        from convoy.pipeline.preflight import preflight
-
-        preflight(config)
+    checks = None if checked else check.submit()
     if config.data.source in fetch.names():
         get_data.submit(config.data.source).result()
     standing = None if fresh is not None else standing_of(ROOT)
     graph = standing.graph if standing else dag.graph(ROOT)
+    known = standing.fresh if standing else frozenset(fresh or [])
+    if graph.keys() - known:
+        ahead.begin(ROOT)
+        client.warm()
     try:
-        _run(config, graph, standing.fresh if standing else frozenset(fresh or []))
+        _run(config, graph, known, checks)
     except BaseException as error:
         if not isinstance(error, Exception):  # a signal: Prefect would wait for what the running stages do
             end_all()
         raise
+    finally:
+        ahead.drop()
     result = register.submit(config).result()
     create_markdown_artifact(key="result", markdown=result.markdown, description="What this run made")
     made = result.receipt
@@ -182,9 +197,13 @@ def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
     return result
 
 
-def _run(config: Config, graph: dag.Graph, fresh: frozenset[str]) -> None:
-    """A task for each stage, as soon as what it needs is done; those that are fresh only say so."""
+def _run(config: Config, graph: dag.Graph, fresh: frozenset[str], checks: Any) -> None:
+    """A task for each stage, as soon as what it needs is done; those that are fresh only say so.
+
+    The checks, where there are any, go on beside the first stage, which reads the data; the others wait.
+    """
     futures: dict[str, Any] = {}
+    stale = [stage for stage in graph if stage not in fresh]
     for stage, needs in graph.items():
         job = run_stage.with_options(
             name=stage,
@@ -192,10 +211,12 @@ def _run(config: Config, graph: dag.Graph, fresh: frozenset[str]) -> None:
             retry_delay_seconds=[config.flow.retry_delay_seconds * 2**n for n in range(config.flow.retries)],
         )
         upstream = [futures[need] for need in sorted(needs)]
+        if checks is not None and needs:
+            upstream.append(checks)
         futures[stage] = job.submit(  # type: ignore[call-overload]
-            stage, config.flow.stage_timeout_seconds, stage in fresh, wait_for=upstream
+            stage, config.flow.stage_timeout_seconds, stage in fresh, stage in stale[:-1], wait_for=upstream
         )
-    for future in futures.values():
+    for future in [*([checks] if checks is not None else []), *futures.values()]:
         future.result()
 
 
@@ -230,4 +251,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

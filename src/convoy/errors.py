@@ -33,6 +33,17 @@ class ConvoyError(Exception):
         return "\n".join(lines)
 
 
+class ToldError(ConvoyError):
+    """What another process of ours told: its exit code, and its error as one block."""
+
+    def __init__(self, code: int, block: str) -> None:
+        super().__init__(block)
+        self.exit_code = code  # type: ignore[misc]  # known when it has ended
+
+    def __str__(self) -> str:
+        return self.what
+
+
 class ConfigError(ConvoyError, ValueError):
     """The parameters are wrong (exit 2)."""
 

@@ -161,7 +161,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_yaml(text: str) -> dict[str, Any]:
     """A YAML mapping; empty where the text is none. Tags make no objects."""
     try:
-        value = YAML(typ="safe", pure=True).load(text)
+        value = YAML(typ="safe").load(text)
     except YAMLError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -12,7 +12,7 @@ import pytest
 
 from convoy.data import downloads
 from convoy.errors import ConfigError, ResourceError
-from convoy.pipeline import abandoned, causes, fresh, preflight, recorded, server, summary
+from convoy.pipeline import abandoned, causes, checking, fresh, recorded, server, summary
 from convoy.pipeline.fresh import Standing
 from tests.data.sources.toys_named import write_set
 from tests.registry import fixtures
@@ -61,7 +61,7 @@ def stands(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[Stand
     monkeypatch.setattr(recorded, "read_json", summary.read_json)
     monkeypatch.setattr(server, "temporary_server", no_server)
     monkeypatch.setattr(abandoned, "mark", lambda _url, **_: [])
-    monkeypatch.setattr(preflight, "preflight", lambda _config: None)
+    monkeypatch.setattr(checking, "check", lambda _root: None)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     return lambda found: monkeypatch.setattr(fresh, "standing", lambda _root: found)
 

@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
+from convoy import plugins
+from convoy.cli.config import app
+from convoy.config import combinations
 from convoy.config.load import load
 from convoy.errors import ConfigError
 from tests.models.sections import ROWS, SECTIONS, SEQUENCES, TEXTS
@@ -21,6 +25,10 @@ def written(repository: Path, folder: Path, recipe: str, **changes: Any) -> Path
     with (folder / "params.yaml").open("w", encoding="utf-8") as handle:
         YAML(typ="safe").dump(document, handle)
     return folder / "params.yaml"
+
+
+def checked(**checks: str) -> dict[str, Any]:
+    return {"validate": {"checks": checks}}
 
 
 @pytest.mark.parametrize("modality", RECIPES)
@@ -90,6 +98,13 @@ def test_every_combination_is_taken_or_refused_with_the_reason(
         ("trec", {"data": {"columns": {"a": "number"}}}, "columns means nothing to source 'text_lines'"),
         ("adult", {"data": {"columns": {"age": "numbre"}}}, "'numbre' is none of number"),
         ("adult", {"data": {"modality": "text"}}, "gives samples of modality table, and modality is text"),
+        ("adult", checked(blank="off"), r"checks\.blank: a check of data.modality: image, and it is table"),
+        ("adult", checked(blank="warn"), "use one of unreadable, .*, unseen, target_leaks"),
+        ("ucr", checked(target_leaks="error"), "data.modality: table, and it is sequence here"),
+        ("trec", checked(oversized="error"), r"params.yaml:\d+:\d+: validate.checks.oversized: a check of"),
+        ("digits", checked(missing="warn"), "a check of data.modality: sequence and table, and it is image"),
+        ("adult", checked(constant="quarantine"), "leaves rows out, and of a table this check finds columns"),
+        ("adult", checked(missing="quarantine"), "use error, warn or off"),
     ],
 )
 def test_sections_of_another_modality_are_refused(
@@ -97,3 +112,25 @@ def test_sections_of_another_modality_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load(written(repository, tmp_path, recipe, **changes))
+
+
+@pytest.mark.parametrize("modality", RECIPES)
+def test_the_checks_that_a_modality_may_set_are_those_that_it_runs(modality: str) -> None:
+    part = plugins.load("checking", modality)
+    run = {check.NAME for check in (*part.CHECKS, *part.LAST)}
+    assert run - {"classes"} == set(combinations.checks(modality))  # a model cannot be made without classes
+
+
+@pytest.mark.parametrize("modality", RECIPES)
+def test_every_check_of_a_modality_can_be_set(modality: str, repository: Path, tmp_path: Path) -> None:
+    every = checked(**dict.fromkeys(combinations.checks(modality), "error"))
+    config = load(written(repository, tmp_path, RECIPES[modality], **every))
+    assert config.validation.checks.model_fields_set == set(combinations.checks(modality))
+
+
+@pytest.mark.parametrize("modality", RECIPES)
+def test_shown_parameters_can_be_used_as_they_are(modality: str, repository: Path, tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["show", str(repository / "recipes" / f"{RECIPES[modality]}.yaml")])
+    (tmp_path / "params.yaml").write_text(shown.stdout, encoding="utf-8")
+    again = CliRunner().invoke(app, ["show", str(tmp_path / "params.yaml")])
+    assert (again.exit_code, again.stdout) == (0, shown.stdout)

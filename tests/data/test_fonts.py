@@ -3,10 +3,12 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 from fontTools.ttLib import TTFont
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from convoy.data import fonts
@@ -65,6 +67,23 @@ def test_an_installed_typeface_is_asked_for_what_is_left(monkeypatch: pytest.Mon
     only_there = "\N{GREEK CAPITAL LETTER ALPHA WITH TONOS}"  # which every style of it has
     assert fonts.families([only_there]) == ["DejaVu Sans", fonts.FAMILY, "STIXGeneral"]
     assert fonts.missing([only_there]) == set()
+
+
+def test_of_an_installed_typeface_the_regular_style_counts_in_whatever_order_the_files_were_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager = font_manager.fontManager
+    styles = [entry for entry in manager.ttflist if entry.name == "STIXGeneral"]
+    others = [entry for entry in manager.ttflist if entry.name != "STIXGeneral"]
+    assert len(styles) == 4
+    regular = fonts._covered(Path(mpl.get_data_path()) / "fonts" / "ttf" / "STIXGeneral.ttf")
+    for first in styles:
+        ordered = [first, *(each for each in styles if each is not first), *others]
+        monkeypatch.setattr(manager, "ttflist", ordered)
+        monkeypatch.setattr(fonts, "_INSTALLED", ("No Such Family", "STIXGeneral"))
+        fonts._installed.cache_clear()
+        manager._findfont_cached.cache_clear()
+        assert fonts._installed() == (("STIXGeneral", regular),)
 
 
 def test_a_page_carries_the_chinese_letters_that_it_shows_and_no_others() -> None:

@@ -1,63 +1,35 @@
 """Sequences through all stages, as pictures and texts go: the same functions, other parts."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import TypeAdapter
 
 from convoy import io
 from convoy.bundle import golden
 from convoy.config.augment import AugmentConfig
-from convoy.config.data import SequencePrepareConfig, SplitConfig, ValidateConfig
-from convoy.config.evaluate import EvaluateConfig
-from convoy.config.model import ModelConfig
-from convoy.config.objective import ClassificationConfig
-from convoy.config.train import TrainConfig
+from convoy.config.data import SequencePrepareConfig
 from convoy.data.store import Store
 from convoy.errors import DataError
 from convoy.serving import sequences
 from convoy.serving.predictor import Predictor
 from convoy.stages.augment import augment
-from convoy.stages.evaluate import evaluate
-from convoy.stages.ingest import ingest
-from convoy.stages.package import package
 from convoy.stages.prepare import prepare
-from convoy.stages.split import split
-from convoy.stages.train import train
-from convoy.stages.validate import validate
 from tests.data.modalities.sequence import toys
 from tests.models.sections import SEQUENCES
+from tests.stages import through
 
-MODEL: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
-TRAIN = TypeAdapter(TrainConfig).validate_python(
-    {
-        "seed": 0, "epochs": 8, "batch_size": 16, "device": "cpu", "precision": "fp32", "threads": 1,
-        "compile": "off", "early_stopping": None, "optimizer": {"name": "adamw", "lr": 0.02},
-        "schedule": {"name": "fixed"},
-    }
-)  # fmt: skip
-EVALUATE = EvaluateConfig(
-    resamples=100, confidence=0.95, mistakes=3, calibration="temperature", baseline="nearest_euclidean",
-    robustness_samples=10, tta=1, seed=0,
-)  # fmt: skip
+TRAIN = through.training(epochs=8, batch_size=16, lr=0.02)
+EVALUATE = through.evaluating("nearest_euclidean", robustness_samples=10)
 STEPS: list[Any] = [{"name": "jitter", "sigma": 0.1}, {"name": "window_slice", "share": 0.8}]
 GAP = "?,5,6,7,8,9,5,4,3,2:-40,-41,-42,-43,-44,-45,-46,-47,-48,-49:slow"
 
 
 def prepared(root: Path, section: SequencePrepareConfig = toys.PREPARE) -> None:
     toys.write(root, extra=(GAP,))
-    ingest(toys.DATA, out=root / "ingest", corrections=root / "none.csv")
-    gate = ValidateConfig(max_bad_fraction=0.1, max_pixels=1000, min_per_class=3)
-    validate(root / "ingest", toys.DATA, gate, out=root / "validate", base=root)
-    how = SplitConfig(strategy="auto", val=0.2, test=0.2, seed=0)
-    split(root / "validate", how, out=root / "split")
+    through.divided(root, toys.DATA)
     prepare(root / "split", toys.DATA, section, max_pixels=1, out=root / "prepare")
 
 
@@ -122,39 +94,22 @@ def test_copies_on_disk_are_augmented_sequences_of_the_same_samples(root: Path) 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_a_model_of_sequences_goes_through_all_stages(root: Path, name: str) -> None:
-    section = AugmentConfig(online=True, offline_copies=0, seed=0, transforms=STEPS)
-    augment(root / "prepare", section, root / "augment")
-    train(
-        root / "prepare",
-        root / "augment",
-        MODEL.validate_python(SEQUENCES[name] | ({"hidden": 16} if "hidden" in SEQUENCES[name] else {})),
-        ClassificationConfig(name="classification"),
-        TRAIN,
-        state=root / "state",
-        out=root / "train",
-    )
-    evaluate(root / "train", root / "prepare", root / "split", EVALUATE, root / "evaluate")
+    model = SEQUENCES[name] | ({"hidden": 16} if "hidden" in SEQUENCES[name] else {})
+    through.learned(root, STEPS, model, TRAIN, EVALUATE)
     metrics = io.read_json(root / "evaluate" / "metrics.json")
     assert metrics["test"]["accuracy"] > 0.85
     assert metrics["baseline"]["name"] == "nearest_euclidean"
     assert set(metrics["robustness"]) >= {"noise", "missing", "shifted", "warped", "scaled"}
     assert "<svg" in (root / "evaluate" / "report.html").read_text(encoding="utf-8")
-    package(root / "train", root / "evaluate", root / "prepare", root / "split", root / "bundle")
     _answers_without_the_project(root / "bundle")
 
 
 def _answers_without_the_project(bundle: Path) -> None:
-    for code in (bundle / "code").glob("*.py"):
-        assert "from convoy" not in code.read_text(encoding="utf-8")
     samples = golden.read(bundle)
     expected = [sample["probabilities"] for sample in samples]
     file = bundle.parent / "sequence.json"
     file.write_bytes(samples[0]["content"])
-    command = [sys.executable, str(bundle / "code" / "predictor.py"), str(file)]
-    bare = {"PATH": os.environ["PATH"]}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bundle.parent, env=bare)
-    answer = json.loads(done.stdout)["probabilities"]
-    assert list(answer.values()) == pytest.approx(expected[0], abs=1e-4)
+    assert through.answer(bundle, file) == pytest.approx(expected[0], abs=1e-4)
     predictor = Predictor(bundle)
     given = predictor.input
     cells = [given.cell(sample["content"].decode()) for sample in samples]

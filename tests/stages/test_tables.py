@@ -1,9 +1,6 @@
 """Tables through all stages, as pictures and texts go: the same functions, other parts."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,53 +8,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import TypeAdapter
 
 from convoy import io
 from convoy.bundle import golden
 from convoy.config.augment import AugmentConfig
-from convoy.config.data import DataConfig, SplitConfig, ValidateConfig
-from convoy.config.evaluate import EvaluateConfig
-from convoy.config.model import ModelConfig
-from convoy.config.objective import ClassificationConfig
+from convoy.config.data import DataConfig
 from convoy.config.tables import TablePrepareConfig
-from convoy.config.train import TrainConfig
 from convoy.data.store import Store
 from convoy.errors import DataError
 from convoy.registry import versions
 from convoy.serving.predictor import Predictor
 from convoy.stages.augment import augment
-from convoy.stages.evaluate import evaluate
 from convoy.stages.ingest import ingest
-from convoy.stages.package import package
 from convoy.stages.prepare import prepare
-from convoy.stages.split import split
-from convoy.stages.train import train
-from convoy.stages.validate import validate
 from tests.data.modalities.table import toys
+from tests.stages import through
 
-MODEL: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
-TRAIN = TypeAdapter(TrainConfig).validate_python(
-    {
-        "seed": 0, "epochs": 12, "batch_size": 32, "device": "cpu", "precision": "fp32", "threads": 1,
-        "compile": "off", "early_stopping": None, "optimizer": {"name": "adamw", "lr": 0.01},
-        "schedule": {"name": "fixed"},
-    }
-)  # fmt: skip
-EVALUATE = EvaluateConfig(
-    resamples=100, confidence=0.95, mistakes=3, calibration="temperature", baseline="gradient_boosting",
-    robustness_samples=50, tta=1, seed=0,
-)  # fmt: skip
+TRAIN = through.training(epochs=12, batch_size=32, lr=0.01)
+EVALUATE = through.evaluating("gradient_boosting", robustness_samples=50)
 STEPS: list[Any] = [{"name": "noise", "std": 0.05}, {"name": "unknown", "rate": 0.02}]
-GATE = ValidateConfig(max_bad_fraction=0.1, max_pixels=1000, min_per_class=3)
 
 
 def divided(root: Path, data: DataConfig = toys.DATA, count: int = 240) -> None:
     toys.write(root, count)
-    ingest(data, out=root / "ingest", corrections=root / "none.csv")
-    validate(root / "ingest", data, GATE, out=root / "validate", base=root)
-    how = SplitConfig(strategy="auto", val=0.2, test=0.2, seed=0)
-    split(root / "validate", how, out=root / "split")
+    through.divided(root, data)
 
 
 def prepared(root: Path, **section: Any) -> dict[str, Any]:
@@ -147,14 +121,8 @@ def test_a_table_goes_through_all_stages(
     prepared(
         root, categories={"encode": encode}, numbers={"scale": "piecewise", "bins": 8, "outliers": outliers}
     )
-    online = AugmentConfig(online=True, offline_copies=0, seed=0, transforms=STEPS)
-    augment(root / "prepare", online, root / "augment")
-    model = MODEL.validate_python({"name": "mlp", "hidden": [32], "dropout": 0.0})
-    train(
-        root / "prepare", root / "augment", model, ClassificationConfig(name="classification"), TRAIN,
-        state=root / "state", out=root / "train",
-    )  # fmt: skip
-    evaluate(root / "train", root / "prepare", root / "split", EVALUATE, root / "evaluate")
+    model = {"name": "mlp", "hidden": [32], "dropout": 0.0}
+    through.learned(root, STEPS, model, TRAIN, EVALUATE)
     metrics = io.read_json(root / "evaluate" / "metrics.json")
     assert metrics["test"]["accuracy"] > 0.8
     assert metrics["baseline"]["name"] == "gradient_boosting"
@@ -163,7 +131,6 @@ def test_a_table_goes_through_all_stages(
     page = (root / "evaluate" / "report.html").read_text(encoding="utf-8")
     assert "column balcony: yes" in page
     assert "<mark" in page
-    package(root / "train", root / "evaluate", root / "prepare", root / "split", root / "bundle")
     _answers_without_the_project(root / "bundle")
     model_of_mlflow = SimpleNamespace(artifact_location=str(root / "mlflow"), model_id="m-1")
     versions._save_pyfunc(root / "bundle", root / "mlflow", model_of_mlflow, "run")
@@ -171,18 +138,12 @@ def test_a_table_goes_through_all_stages(
 
 
 def _answers_without_the_project(bundle: Path) -> None:
-    for code in (bundle / "code").glob("*.py"):
-        assert "from convoy" not in code.read_text(encoding="utf-8")
     samples = golden.read(bundle)
     row = json.loads(samples[0]["content"])
     assert set(row) == set(toys.COLUMNS)
     file = bundle.parent / "row.json"
     file.write_bytes(samples[0]["content"])
-    command = [sys.executable, str(bundle / "code" / "predictor.py"), str(file)]
-    bare = {"PATH": os.environ["PATH"]}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bundle.parent, env=bare)
-    answer = json.loads(done.stdout)["probabilities"]
-    assert list(answer.values()) == pytest.approx(samples[0]["probabilities"], abs=1e-4)
+    assert through.answer(bundle, file) == pytest.approx(samples[0]["probabilities"], abs=1e-4)
     predictor = Predictor(bundle)
     with pytest.raises(predictor.input.BAD, match=r"column 'size' \(is 'Size' it\?\) missing"):
         predictor.prepare(

@@ -34,9 +34,13 @@ def show(
     """Print the checked parameters with their defaults filled in."""
     from ruamel.yaml import YAML
 
+    from convoy.config import combinations
     from convoy.config.load import load
 
-    plain = load(params).model_dump(by_alias=True)
+    config = load(params)
+    plain = config.model_dump(by_alias=True)
+    own = combinations.checks(config.data.modality)  # those of other modalities would be refused
+    plain["validate"]["checks"] = {name: plain["validate"]["checks"][name] for name in own}
     if as_json:
         typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:

@@ -77,7 +77,7 @@ def _recorded(root: Path) -> int:
 
 def _run(root: Path, config: "Config") -> int:
     """The flow's exit code, as `Popen` has it."""
-    from convoy.pipeline import abandoned, lease
+    from convoy.pipeline import abandoned, checking, lease
     from convoy.pipeline import code as pinned
     from convoy.pipeline.reconcile import reconcile
     from convoy.pipeline.server import die_with_parent, temporary_server
@@ -100,9 +100,7 @@ def _run(root: Path, config: "Config") -> int:
     with ExitStack() as stack:
         log = STATE / "logs" / "prefect-server.log"
         server = None if given else stack.enter_context(temporary_server(log))
-        from convoy.pipeline.preflight import preflight  # torch: seconds
-
-        preflight(config)  # while the server starts
+        checking.check(root)  # while the server starts
         url = server.address() if server else str(given)
         process = subprocess.Popen(
             [sys.executable, str(flow), "--checked", *known],

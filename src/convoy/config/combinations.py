@@ -1,4 +1,4 @@
-"""What goes with an objective. Everything else is refused by the check of params.yaml, with the reason."""
+"""What goes with a modality and an objective; the check of params.yaml refuses all else, with the reason."""
 
 from dataclasses import dataclass
 
@@ -123,4 +123,38 @@ def gate(name: str, task: str | None, metric: str, max_ece: float | None) -> str
         return f"gate.metric: {metric} is not measured for {task or name}; use {', '.join(known)}"
     if max_ece is not None and not suits.calibration:
         return f"gate.max_ece is of probabilities, and objective {name} gives none; use null"
+    return None
+
+
+_ANY_CHECKS = (
+    "unreadable", "labels", "duplicates", "near_duplicates", "conflicts", "leakage", "groups", "imbalance",
+    "changes",
+)  # fmt: skip
+_CHECKS = {
+    "image": ("oversized", "blank", "size", "mode", "label_issues"),
+    "text": ("encoding", "length", "script", "label_by_length"),
+    "sequence": ("channels", "missing", "constant", "length", "rate", "label_by_length"),
+    "table": ("values", "constant", "identifiers", "missing", "unseen", "target_leaks"),
+}
+_OF_COLUMNS = ("constant", "missing")  # of tables: what they find is a column, and no row of it is worse
+
+
+def checks(modality: str) -> tuple[str, ...]:
+    """The keys of validate.checks that a modality has."""
+    return (*_ANY_CHECKS, *_CHECKS[modality])
+
+
+def check(name: str, policy: str, modality: str) -> str | None:
+    """Why an entry of validate.checks does not go with the modality; None where it does."""
+    if name not in checks(modality):
+        others = [other for other in MODALITIES if name in _CHECKS[other]]
+        return (
+            f"a check of data.modality: {' and '.join(others)}, and it is {modality} here, where it checks "
+            f"nothing; remove it, or use one of {', '.join(checks(modality))}"
+        )
+    if modality == "table" and name in _OF_COLUMNS and policy == "quarantine":
+        return (
+            "quarantine leaves rows out, and of a table this check finds columns; use error, warn or off "
+            "(data.columns: {NAME: ignore} leaves a column out)"
+        )
     return None

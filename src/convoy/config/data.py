@@ -207,6 +207,7 @@ class ChecksConfig(Section):
     """What a finding of each check does: error (exit 3), quarantine (the sample is left out), warn or off.
 
     What cannot be used at all is never let through; what is said of the data as a whole leaves no sample out.
+    A modality has some of them: see `convoy.config.combinations`.
     """
 
     unreadable: Refusal = Field(
@@ -254,11 +255,13 @@ class ChecksConfig(Section):
     )
     missing: Policy = Field(
         default="warn",
-        description="sequences with missing or infinite values, columns of tables with many; `prepare` says "
-        "what becomes of them",
+        description="sequences with missing or infinite values, columns of tables with many (these are "
+        "not quarantined); `prepare` says what becomes of them",
     )
     constant: Policy = Field(
-        default="warn", description="sequences of which a channel never changes, columns with one value"
+        default="warn",
+        description="sequences of which a channel never changes, columns of tables with one value (these are "
+        "not quarantined)",
     )
     rate: Policy = Field(default="warn", description="sequences sampled at another rate than the others")
     values: Policy = Field(

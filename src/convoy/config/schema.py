@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from convoy.config import combinations
 from convoy.config._base import Section
@@ -53,6 +54,30 @@ class Config(Section):
     flow: FlowConfig
     notify: NotifyConfig = NotifyConfig()
     monitor: MonitorConfig = MonitorConfig()
+
+    @field_validator("validation")
+    @classmethod
+    def _checks_are_the_modalitys(cls, value: ValidateConfig, info: ValidationInfo) -> ValidateConfig:
+        data = info.data.get("data")
+        written = {name: getattr(value.checks, name) for name in value.checks.model_fields_set}
+        reasons = {
+            name: reason
+            for name, policy in written.items()
+            if data is not None and (reason := combinations.check(name, policy, data.modality)) is not None
+        }
+        if reasons:
+            raise ValidationError.from_exception_data(
+                "checks",
+                [
+                    InitErrorDetails(
+                        type=PydanticCustomError("modality", "{reason}", {"reason": reason}),
+                        loc=("checks", name),
+                        input={},
+                    )
+                    for name, reason in reasons.items()
+                ],
+            )
+        return value
 
     @field_validator("prepare", mode="before")
     @classmethod

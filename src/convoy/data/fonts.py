@@ -106,24 +106,36 @@ def _shipped() -> frozenset[str]:
 def _latin() -> frozenset[str]:
     from matplotlib import font_manager
 
-    return _covered(Path(font_manager.findfont(_LATIN)))
+    return _covered(font_manager.findfont(_LATIN))
 
 
 @cache
 def _installed() -> tuple[tuple[str, frozenset[str]], ...]:
     """Installed families that may help, in the order of preference, with the letters that they have."""
+    found = ((name, _regular(name)) for name in _INSTALLED)
+    return tuple((name, _covered(file)) for name, file in found if file is not None)
+
+
+def _regular(family: str) -> str | None:
+    """The file of a family's regular style, which is the one that matplotlib draws with; None: not installed.
+
+    Its list holds all styles, in the order in which it met the files, and a bold cut may have fewer letters.
+    """
     from matplotlib import font_manager
 
-    files: dict[str, str] = {}
-    for entry in font_manager.fontManager.ttflist:
-        files.setdefault(entry.name, entry.fname)
-    return tuple((name, _covered(Path(files[name]))) for name in _INSTALLED if name in files)
+    regular = font_manager.FontProperties(
+        family=family, style="normal", variant="normal", weight="normal", stretch="normal"
+    )
+    try:
+        return font_manager.findfont(regular, fallback_to_default=False)
+    except ValueError:
+        return None
 
 
-def _covered(file: Path) -> frozenset[str]:
-    from matplotlib import ft2font
+def _covered(file: str | Path) -> frozenset[str]:
+    from matplotlib import font_manager
 
-    return frozenset(map(chr, ft2font.FT2Font(str(file)).get_charmap()))
+    return frozenset(map(chr, font_manager.get_font(file).get_charmap()))
 
 
 def _register() -> None:

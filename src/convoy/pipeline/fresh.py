@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convoy.pipeline import dag, hashing
+from convoy.pipeline import dag, dvc_command
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _ask(root: Path) -> Standing:
     from dvc.repo import Repo
 
     Tqdm.monitor_interval = 0  # no thread for its bars: the caller starts processes with a `preexec_fn`
-    with hashing.once(), Repo(str(root)) as repo, repo.lock:
+    with dvc_command.hashed_once(), Repo(str(root)) as repo, repo.lock:
         needs = dag.nodes(repo)
         feeding = set().union(*(needs[stage] for stage in needs if stage.cmd))
         fresh: set[Any] = set()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from convoy.io import read_json
 from convoy.layout import STATE
-from convoy.pipeline import hashing, lease, rwlock
+from convoy.pipeline import ahead, rwlock
 from convoy.pipeline.causes import SIGNALS, Ending
 
 FLOW_PID = "CONVOY_FLOW_PID"  # a stage ends itself when this process is gone
@@ -61,6 +61,7 @@ def repro(
     line: Callable[[str], None],
     options: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    follows: bool = False,
 ) -> Outcome:
     """`dvc repro --single-item STAGE` in a process group of its own, as soon as no other DVC holds its files.
 
@@ -69,10 +70,9 @@ def repro(
         line: receives each line of output as it comes.
         options: more options of `dvc repro`.
         variables: of the environment, beside this process's own.
+        follows: another stage does, whose DVC can be begun.
     """
-    # -P: this folder's modules must not stand before others; a path: the environment may name other code
-    dvc = [sys.executable, "-P", hashing.__file__, "dvc"]
-    command = [*dvc, "--wait-for-lock", "repro", *options, "--single-item", stage]
+    arguments = ["--wait-for-lock", "repro", *options, "--single-item", stage]
     while True:
         lines: deque[str] = deque(maxlen=_TAIL_LINES)
 
@@ -80,7 +80,7 @@ def repro(
             kept.append(text)
             line(text)
 
-        outcome = _once(root, stage, command, timeout, heard, variables or {})
+        outcome = _once(root, stage, arguments, timeout, heard, variables or {}, follows)
         blockers = dict(_BLOCKER.findall("\n".join(lines))) if outcome.code is None else {}
         if not blockers or _BUSY not in "\n".join(lines):
             return replace(outcome, tail=() if outcome.ok else tuple(lines))
@@ -91,10 +91,11 @@ def repro(
 def _once(
     root: Path,
     stage: str,
-    command: Sequence[str],
+    arguments: Sequence[str],
     timeout: float,
     line: Callable[[str], None],
     variables: Mapping[str, str],
+    follows: bool,
 ) -> Outcome:
     if _ended.is_set():
         return Outcome(ran=False, code=None, message=f"stage {stage} was not started: the run is ending")
@@ -103,19 +104,7 @@ def _once(
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     own = {"PATH": path, FLOW_PID: str(os.getpid()), FAILURE: str(failure)}
     killed_before = _out_of_memory()
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env={**os.environ, **variables, **own},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-        pass_fds=lease.descriptors(),
-    )
+    process = ahead.start(root, arguments, {**os.environ, **variables, **own})
     _running.add(process)
     if _ended.is_set():  # while it was started
         _end_group(process)
@@ -127,6 +116,8 @@ def _once(
 
     timer = threading.Timer(timeout, expire)
     timer.start()
+    if follows:
+        ahead.begin(root)
     ran, status, error = True, 0, ""
     last: deque[str] = deque(maxlen=_LAST_LINES)
     try:
@@ -226,6 +217,7 @@ def end_all() -> None:
     What a signal handler calls before it unwinds the stack.
     """
     _ended.set()
+    ahead.drop()
     for process in list(_running):
         _end_group(process)
 

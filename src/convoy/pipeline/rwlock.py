@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convoy.io import read_json, write_text
+from convoy.pipeline import dvc_command
 
 _TEMPORARY = Path(".dvc", "tmp")
 
@@ -121,7 +122,8 @@ def _dvc_commands(root: Path) -> list[int]:
 
 
 def _is_dvc(process: Any) -> bool:
-    return any(part.endswith(("dvc", "dvc/__main__.py")) for part in process.cmdline()[:5])
+    named = any(part.endswith(("dvc", "dvc/__main__.py")) for part in process.cmdline()[:5])
+    return named or process.name() == dvc_command.NAME
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """The one way to MLflow: quiet, behind a lock at first contact, with an error that says when it is away."""
 
 import hashlib
+import importlib
 import logging
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -63,8 +65,7 @@ def connect(root: Path | None) -> Any:
         ResourceError: the server or database cannot be reached.
     """
     uri = tracking_uri(root)
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    _set()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
 
@@ -75,6 +76,17 @@ def connect(root: Path | None) -> Any:
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return client
+
+
+def warm() -> None:
+    """Import MLflow in a thread, for a process that waits for others and will `connect`: it takes seconds."""
+    _set()
+    threading.Thread(target=importlib.import_module, args=["mlflow.pyfunc"], name="mlflow").start()
+
+
+def _set() -> None:
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager

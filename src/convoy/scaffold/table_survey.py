@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
@@ -12,6 +11,7 @@ from convoy.data.modalities.table import kinds
 from convoy.data.modalities.table.facts import frame
 from convoy.data.sources._base import Reader, Scan, Task
 from convoy.scaffold import choices, survey
+from convoy.scaffold.first_run import FirstRun
 
 _LOOKED_AT = 2_000
 _NAMED = 6
@@ -47,29 +47,16 @@ class TableSurvey:
     task: Task = "classification"
 
 
-@dataclass(frozen=True)
-class TableChoices:
+@dataclass(frozen=True, kw_only=True)
+class TableChoices(FirstRun):
     """Attributes:
-    metric, minimum, max_ece: of the gate.
-    minutes: what the whole run may take on two cores.
+    hidden: sizes of the hidden layers of `mlp`.
+    bins: of the numbers, for scale: piecewise.
     """
 
     hidden: tuple[int, ...]
     dropout: float
     bins: int
-    epochs: int
-    batch_size: int
-    lr: float
-    metric: Literal["accuracy", "macro_f1"]
-    minimum: float
-    max_ece: float | None
-    robustness_samples: int
-    minutes: int
-
-    @property
-    def duration(self) -> str:
-        """In words."""
-        return f"about {self.minutes} minute{'s' if self.minutes > 1 else ''}"
 
 
 def survey_rows(data: DataConfig, scan: Scan, read: Reader) -> TableSurvey:

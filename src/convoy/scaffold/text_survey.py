@@ -15,6 +15,7 @@ from convoy.data.modalities.text import facts, tokens
 from convoy.data.sources._base import Reader, Scan, Task
 from convoy.errors import DataError
 from convoy.scaffold import choices, survey
+from convoy.scaffold.first_run import FirstRun
 
 Tokens = Literal["words", "characters", "chinese"]
 
@@ -63,30 +64,15 @@ class TextSurvey:
     task: Task = "classification"
 
 
-@dataclass(frozen=True)
-class TextChoices:
+@dataclass(frozen=True, kw_only=True)
+class TextChoices(FirstRun):
     """Attributes:
     tokens: how texts are cut; `segmenter` says whether Chinese could be, too.
-    metric, minimum, max_ece: of the gate.
-    minutes: what the whole run may take on two cores.
     """
 
     tokens: Tokens
     min_count: int
     max_length: int
-    epochs: int
-    batch_size: int
-    lr: float
-    metric: Literal["accuracy", "macro_f1"]
-    minimum: float
-    max_ece: float | None
-    robustness_samples: int
-    minutes: int
-
-    @property
-    def duration(self) -> str:
-        """In words."""
-        return f"about {self.minutes} minute{'s' if self.minutes > 1 else ''}"
 
 
 def survey_texts(scan: Scan, read: Reader) -> TextSurvey:

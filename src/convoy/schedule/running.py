@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from convoy import provenance
 from convoy.config.register import FlowConfig
 from convoy.environment import state_dir
-from convoy.errors import ConfigError, ConvoyError, GateRefused, ResourceError
+from convoy.errors import ConfigError, ConvoyError, GateRefused, ResourceError, ToldError
 from convoy.io import read_json, sha256_file
 from convoy.layout import PARAMS
 from convoy.locking import only_one
@@ -35,15 +35,8 @@ _END_SECONDS = 60.0  # for the stages to write a checkpoint and end
 _TAIL = 12  # lines of the child's output that tell of an error
 
 
-class PipelineFailed(ConvoyError):
-    """The pipeline of a scheduled run ended badly and told of it; `exit_code` is its own."""
-
-    def __init__(self, code: int, said: str) -> None:
-        super().__init__(said)
-        self.exit_code = code  # type: ignore[misc]  # known when it has ended
-
-    def __str__(self) -> str:
-        return self.what  # a whole block already
+class PipelineFailed(ToldError):
+    """The pipeline of a scheduled run ended badly, and notified people of it."""
 
 
 @dataclass(frozen=True)

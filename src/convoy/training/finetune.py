@@ -2,12 +2,10 @@
 
 from fnmatch import fnmatchcase
 
-import pytorch_lightning as pl
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from convoy.config.finetune import FineTuneConfig
-from convoy.config.train import TrainConfig
 from convoy.errors import ConfigError
 from convoy.models._layers import layers
 
@@ -70,7 +68,8 @@ def _matching(pattern: str, names: list[str]) -> list[str]:
     return found
 
 
-def _freeze(network: nn.Module, config: FineTuneConfig, epoch: int) -> set[str]:
+def freeze(network: nn.Module, config: FineTuneConfig, epoch: int) -> set[str]:
+    """Let learn what learns in an epoch; the names of what does not."""
     still = frozen(network, config, epoch)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name not in still)
@@ -81,33 +80,8 @@ def _freeze(network: nn.Module, config: FineTuneConfig, epoch: int) -> set[str]:
 
 def apply(network: nn.Module, config: FineTuneConfig, epoch: int) -> None:
     """Let learn what learns in an epoch; the network is in training mode."""
-    still = _freeze(network, config, epoch)
+    still = freeze(network, config, epoch)
     for name, module in network.named_modules():
         own = {f"{name}.{inner}" for inner, _ in module.named_parameters(recurse=False)}
         if isinstance(module, _NormBase) and own:
             module.train(not own <= still)
-
-
-class Freezing(pl.Callback):
-    """Sets what learns at the start of each epoch; a frozen batch normalisation keeps its statistics.
-
-    It has no state: an epoch decides.
-    """
-
-    def __init__(self, config: FineTuneConfig) -> None:
-        self._config = config
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        # several processes agree on what learns before the training starts
-        _freeze(pl_module.get_submodule("network"), self._config, 0)
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.on_train_epoch_start(trainer, pl_module)  # a training may be taken up amid an epoch
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        apply(pl_module.get_submodule("network"), self._config, trainer.current_epoch)
-
-
-def callbacks(config: TrainConfig) -> list[pl.Callback]:
-    fine_tune = config.fine_tune
-    return [Freezing(fine_tune)] if fine_tune is not None and fine_tune.freezes else []

@@ -18,7 +18,7 @@ from convoy.data.loader import PLAIN, Augment, BatchLoader, Loading, auto_worker
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import IntegrityError, ResourceError
-from convoy.training import averaging, checkpoints, finetune, stopping
+from convoy.training import averaging, checkpoints, freezing, stopping
 from convoy.training.feed import feed
 from convoy.training.interruption import Interruption
 from convoy.training.journal import Journal
@@ -250,7 +250,7 @@ def _trainer(
         callbacks=[
             *averaging.callbacks(config),
             *stopping.callbacks(config),
-            *finetune.callbacks(config),
+            *freezing.callbacks(config),
             pace,
             EpochProgress(config.epochs, config.batch_size, pace, monitor),
             Recorder(journal, pace),

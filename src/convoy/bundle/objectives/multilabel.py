@@ -37,9 +37,9 @@ def described(calibration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reference(
-    predictions: pd.DataFrame,  # noqa: ARG001
-    stores: Mapping[str, Store],  # noqa: ARG001
-    looking: ModuleType,  # noqa: ARG001
+    predictions: pd.DataFrame,
+    stores: Mapping[str, Store],
+    looking: ModuleType,
 ) -> None:
     """`convoy monitor` compares classes."""
     return

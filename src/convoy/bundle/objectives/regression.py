@@ -25,7 +25,7 @@ def golden(store: Store) -> NDArray[np.int64]:
 def said(
     store: Store,
     rows: NDArray[np.int64],
-    preprocessor: Mapping[str, Any],  # noqa: ARG001  # the contract of all objectives
+    preprocessor: Mapping[str, Any],
 ) -> list[list[float | None]]:
     """The targets' numbers; None where a point is not known."""
     if store.values is not None:
@@ -36,14 +36,14 @@ def said(
     return [[None if value != value else round(value, 4) for value in row] for row in found.tolist()]
 
 
-def described(calibration: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001  # nothing is calibrated
+def described(calibration: Mapping[str, Any]) -> dict[str, Any]:  # nothing is calibrated
     return {"calibration": {"method": "none"}}
 
 
 def reference(
-    predictions: pd.DataFrame,  # noqa: ARG001
-    stores: Mapping[str, Store],  # noqa: ARG001
-    looking: ModuleType,  # noqa: ARG001
+    predictions: pd.DataFrame,
+    stores: Mapping[str, Store],
+    looking: ModuleType,
 ) -> None:
     """`convoy monitor` compares classes."""
     return
@@ -95,7 +95,7 @@ def _reading(info: Mapping[str, Any]) -> str:
     )
 
 
-def _limits(info: Mapping[str, Any], showing: str) -> str:  # noqa: ARG001
+def _limits(info: Mapping[str, Any], showing: str) -> str:
     return "It always answers with numbers,\nalso for what shows nothing of the kind."
 
 

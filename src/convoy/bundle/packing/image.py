@@ -15,7 +15,7 @@ CODE = {"convoy.data.pixels": "pixels"}
 ENDING = ".png"
 
 
-def requirements(preprocessor: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG001  # the contract of all
+def requirements(preprocessor: Mapping[str, Any]) -> tuple[str, ...]:
     return "numpy", "onnxruntime", "opencv-python-headless", "pillow"
 
 
@@ -27,7 +27,7 @@ def contents(store: Store, rows: NDArray[np.int64]) -> list[bytes]:
 def inputs(
     store: Store,
     rows: NDArray[np.int64],
-    preprocessor: Mapping[str, Any],  # noqa: ARG001  # the contract
+    preprocessor: Mapping[str, Any],
 ) -> NDArray[np.uint8]:
     """(len(rows), H, W, C)."""
     images: NDArray[np.uint8] = store[rows]["images"]

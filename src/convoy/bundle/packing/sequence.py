@@ -17,7 +17,7 @@ CODE = {"convoy.data.modalities.sequence.signals": "signals"}
 ENDING = ".json"
 
 
-def requirements(preprocessor: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG001  # the contract of all
+def requirements(preprocessor: Mapping[str, Any]) -> tuple[str, ...]:
     return "numpy", "onnxruntime"
 
 
@@ -31,7 +31,7 @@ def contents(store: Store, rows: NDArray[np.int64]) -> list[bytes]:
 def inputs(
     store: Store,
     rows: NDArray[np.int64],
-    preprocessor: Mapping[str, Any],  # noqa: ARG001  # the contract of all modalities
+    preprocessor: Mapping[str, Any],
 ) -> NDArray[np.float32]:
     """(len(rows), longest, channels), NaN behind the shorter ones."""
     values, bounds = ragged.take(*store.field(VALUES), rows)
@@ -43,7 +43,7 @@ def described(network: Network) -> dict[str, Any]:
     return {"name": network.inputs[0], "dtype": "float32", "layout": "NLC"}
 
 
-def changed(network: Network, model: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def changed(network: Network, model: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 

@@ -19,7 +19,7 @@ ENDING = ".json"
 _NAMED = 20
 
 
-def requirements(preprocessor: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG001  # the contract of all
+def requirements(preprocessor: Mapping[str, Any]) -> tuple[str, ...]:
     return "numpy", "onnxruntime"
 
 
@@ -38,7 +38,7 @@ def described(network: Network) -> dict[str, Any]:
     return {"name": network.inputs[0], "dtype": "float32", "layout": "NF"}
 
 
-def changed(network: Network, model: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def changed(network: Network, model: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 

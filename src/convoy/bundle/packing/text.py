@@ -29,7 +29,7 @@ def contents(store: Store, rows: NDArray[np.int64]) -> list[bytes]:
 def inputs(
     store: Store,
     rows: NDArray[np.int64],
-    preprocessor: Mapping[str, Any],  # noqa: ARG001  # the contract of all modalities
+    preprocessor: Mapping[str, Any],
 ) -> NDArray[np.int64]:
     """(len(rows), longest) token ids."""
     values, bounds = ragged.take(*store.field(TOKENS), rows)
@@ -40,7 +40,7 @@ def described(network: Network) -> dict[str, Any]:
     return {"name": network.inputs[0], "dtype": "int64", "layout": "NL"}
 
 
-def changed(network: Network, model: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def changed(network: Network, model: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 

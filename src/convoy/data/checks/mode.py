@@ -8,7 +8,7 @@ NAME = "mode"
 _NEARLY_ALL = 0.95
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reason: mode."""
     counts = samples["mode"].value_counts()
     if len(counts) < 2 or counts.iloc[0] < _NEARLY_ALL * len(samples):

@@ -8,7 +8,7 @@ NAME = "oversized"
 REASONS = frozenset({"oversized", "slow", "memory"})
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reasons: oversized, slow, memory."""
     bad = samples[samples["reason"].isin(REASONS)]
     return [

@@ -8,7 +8,7 @@ NAME = "unreadable"
 REASONS = frozenset({"missing", "empty", "truncated", "undecodable", "crash"})
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reasons: missing, empty, truncated, undecodable, crash."""
     bad = samples[samples["reason"].isin(REASONS)]
     return [

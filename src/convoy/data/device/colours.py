@@ -18,14 +18,14 @@ _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV's RGB2GRAY
 _REFLECT_101 = 4  # OpenCV's border, and the default of its filters
 
 
-def look_up(form: ToneForm, batch: Tensor, drawn: Toned) -> Tensor:  # noqa: ARG001
+def look_up(form: ToneForm, batch: Tensor, drawn: Toned) -> Tensor:
     tables = np.tile(np.arange(256, dtype=np.uint8), (len(batch), 1))
     tables[drawn.chosen] = drawn.tables
     values = batch.flatten(1).long()
     return sent(tables, batch).float().gather(1, values).view_as(batch)
 
 
-def jitter(form: ColorJitterForm, batch: Tensor, drawn: Jittered) -> Tensor:  # noqa: ARG001
+def jitter(form: ColorJitterForm, batch: Tensor, drawn: Jittered) -> Tensor:
     """Step by step: in each, the samples are grouped by the adjustment that is next for them."""
     grey = batch.shape[1] == 1
     result = batch.clone()
@@ -87,14 +87,14 @@ def _grey(batch: Tensor) -> Tensor:
 _ADJUST = {"brightness": _brightness, "contrast": _contrast, "saturation": _saturation, "hue": _hue}
 
 
-def to_gray(form: ToGrayForm, batch: Tensor, drawn: Drawn) -> Tensor:  # noqa: ARG001
+def to_gray(form: ToGrayForm, batch: Tensor, drawn: Drawn) -> Tensor:
     result = batch.clone()
     at = sent(drawn.chosen, batch)
     result[at] = _grey(batch[at]).expand(-1, batch.shape[1], -1, -1)
     return result
 
 
-def blur(form: GaussianBlurForm, batch: Tensor, drawn: Blurred) -> Tensor:  # noqa: ARG001
+def blur(form: GaussianBlurForm, batch: Tensor, drawn: Blurred) -> Tensor:
     """A row of each kernel's weights, all as long as the longest, first across, then down."""
     if len(drawn.chosen) == 0:
         return batch

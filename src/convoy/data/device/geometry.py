@@ -70,7 +70,7 @@ def _grid(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return y, x
 
 
-def turn(form: SymmetryForm, batch: Tensor, drawn: Turned) -> Tensor:  # noqa: ARG001
+def turn(form: SymmetryForm, batch: Tensor, drawn: Turned) -> Tensor:
     result = batch.clone()
     for element in np.unique(drawn.elements):
         mine = sent(drawn.chosen[drawn.elements == element], batch)
@@ -114,7 +114,7 @@ def resized_crop(form: ResizedCropForm, batch: Tensor, drawn: Cropped) -> Tensor
     return _sampled(batch, at, _MODES[form.transform.interpolation], "border", align=False)
 
 
-def crop(form: RandomCropForm, batch: Tensor, drawn: Cropped) -> Tensor:  # noqa: ARG001
+def crop(form: RandomCropForm, batch: Tensor, drawn: Cropped) -> Tensor:
     rows = drawn.boxes[:, 1, None] + np.arange(drawn.size[0])
     columns = drawn.boxes[:, 0, None] + np.arange(drawn.size[1])
     sample = torch.arange(len(batch), device=batch.device)[:, None, None]

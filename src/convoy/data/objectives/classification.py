@@ -12,10 +12,10 @@ TASKS = ("classification",)
 
 
 def fit(
-    out: Path,  # noqa: ARG001  # the contract of all objectives
-    samples: pd.DataFrame,  # noqa: ARG001
-    facts: Mapping[str, Any],  # noqa: ARG001
-    data: DataConfig,  # noqa: ARG001
-    classes: Sequence[str],  # noqa: ARG001
+    out: Path,
+    samples: pd.DataFrame,
+    facts: Mapping[str, Any],
+    data: DataConfig,
+    classes: Sequence[str],
 ) -> dict[str, Any]:
     return {}

@@ -23,7 +23,7 @@ def fit(
     samples: pd.DataFrame,
     facts: Mapping[str, Any],
     data: DataConfig,
-    classes: Sequence[str],  # noqa: ARG001  # the contract of all objectives
+    classes: Sequence[str],
 ) -> dict[str, Any]:
     """Values are added as the array `values`; points are there, in pixels of the prepared pictures.
 

@@ -25,7 +25,7 @@ Content = bytes | NDArray[Any]
 Task = Literal["classification", "labels", "values", "keypoints"]
 
 
-def _unknown(locator: str) -> str | None:  # noqa: ARG001  # the type of all stamps
+def _unknown(locator: str) -> str | None:
     return None
 
 

@@ -82,7 +82,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     return Scan(pd.DataFrame(columns), [], ignored, notes, "keypoints", content.points)
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:
     """Reads whole files."""
     return _rows.reader(open_place(root, _FIX))
 

@@ -60,7 +60,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     return Scan(samples, classes, ignored)
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:
     """Reads rows as (H, W) uint8."""
 
     def load(name: str) -> _packed.Pixels:

@@ -68,7 +68,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     return Scan(samples, classes, ignored, notes)
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:
     """Reads whole files."""
     return _rows.reader(open_place(root, _FIX))
 

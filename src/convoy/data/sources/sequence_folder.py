@@ -24,7 +24,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     return _class_folders.scan(open_place(root, _FIX), ENDINGS, "file", data)
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:
     """Reads whole files, never one outside the root."""
     files = open_place(root, _FIX)
     return Reader(files.read, files.stamp)

@@ -62,7 +62,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     return Scan(samples, classes, ignored)
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:
     """Gives arrays (T, C)."""
     path, _ = _npz_arrays.file(root)
 

@@ -58,7 +58,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     return Scan(samples, names, ignored, list(dict.fromkeys(notes)))
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:
     """Gives arrays (T, C), NaN where a value is missing."""
     files = open_place(root, _FIX)
 

@@ -38,7 +38,7 @@ def scan(root: Path, data: DataConfig) -> Scan:
     return _rows.scan(root, files, [part], image, target, data)
 
 
-def reader(root: Path, data: DataConfig) -> Reader:  # noqa: ARG001  # the contract of all sources
+def reader(root: Path, data: DataConfig) -> Reader:
     """Reads whole files, never one outside the root."""
     return _rows.reader(open_place(root, _FIX))
 

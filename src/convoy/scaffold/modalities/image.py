@@ -235,7 +235,7 @@ def selection(found: Found, pointed: Path) -> Shipment | None:
     return None
 
 
-def survey(data: DataConfig, scan: Scan, read: Reader) -> Survey:  # noqa: ARG001  # the contract of all modalities
+def survey(data: DataConfig, scan: Scan, read: Reader) -> Survey:
     return surveys.survey(scan, read)
 
 
@@ -257,19 +257,7 @@ def fit(tree: Any, choices: Choices) -> None:
         augment.insert(at, "preset", choices.preset, comment=said)
         augment["transforms"] = []
     tree["model"]["blocks"] = [CommentedMap({"channels": count}) for count in choices.blocks]
-    train = tree["train"]
-    train.update(epochs=choices.epochs, batch_size=choices.batch_size)
-    train["optimizer"]["lr"] = choices.lr
-    train["early_stopping"]["patience"] = max(8, choices.epochs // 3)
-    tree["evaluate"]["robustness_samples"] = choices.robustness_samples
-    gate = tree["register"]["gate"]
-    gate.update(metric=choices.metric, minimum=choices.minimum, max_ece=choices.max_ece, beat_baseline=False)
-    gate.yaml_add_eol_comment(
-        "above always naming the largest class; raise it to what you need", "minimum", 29
-    )
-    gate.yaml_add_eol_comment(
-        "true: the baseline of `evaluate` must be beaten, with its interval", "beat_baseline", 29
-    )
+    choices.fit(tree, patience=8)
 
 
 def told(choices: Choices) -> str:
@@ -277,7 +265,7 @@ def told(choices: Choices) -> str:
     return f"{choices.side} px, {kind}, {choices.epochs} epochs, {choices.duration}"
 
 
-def doubts(data: DataConfig, seen: Survey) -> list[str]:  # noqa: ARG001
+def doubts(data: DataConfig, seen: Survey) -> list[str]:
     found = []
     if seen.unreadable:
         names = list(seen.unreadable)

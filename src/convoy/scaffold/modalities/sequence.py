@@ -75,26 +75,26 @@ class SequenceChoices:
         return f"about {self.minutes} minute{'' if self.minutes == 1 else 's'} on 2 cores"
 
 
-def of_file(path: Path, wishes: Wishes) -> tuple[Path, Options] | None:  # noqa: ARG001  # the contract of all
+def of_file(path: Path, wishes: Wishes) -> tuple[Path, Options] | None:
     """A .ts file together with those of its other splits; an .npz file."""
     if path.suffix.lower() == ".ts":
         return path.parent, {"source": "sequence_ts"}
     return (path, {"source": "sequence_npz"}) if path.suffix.lower() == ".npz" else None
 
 
-def _series(place: Place, wishes: Wishes) -> Options | None:  # noqa: ARG001
+def _series(place: Place, wishes: Wishes) -> Options | None:
     """.ts files at the top; .tsv files whose names tell the split."""
     told = [name for name in place.tops if name.lower().endswith(("_train.tsv", "_test.tsv"))]
     found = [name for name in place.tops if name.lower().endswith(".ts")]
     return {"source": "sequence_ts"} if found or told else None
 
 
-def _arrays(place: Place, wishes: Wishes) -> Options | None:  # noqa: ARG001
+def _arrays(place: Place, wishes: Wishes) -> Options | None:
     found = [name for name in place.tops if name.lower().endswith(".npz")]
     return {"source": "sequence_npz"} if len(found) == 1 and place.path.is_dir() else None
 
 
-def _folders(place: Place, wishes: Wishes) -> Options | None:  # noqa: ARG001
+def _folders(place: Place, wishes: Wishes) -> Options | None:
     """Class folders with files of one sequence each."""
     inside = [name for name in place.names if "/" in name]
     endings = [posixpath.splitext(name)[1].lower() for name in inside]
@@ -122,7 +122,7 @@ def selection(found: Found, pointed: Path) -> Shipment | None:
     return Shipment({name: found.root / name for name in sorted(names)})
 
 
-def survey(data: DataConfig, scan: Scan, read: Reader) -> SequenceSurvey:  # noqa: ARG001  # the contract of all
+def survey(data: DataConfig, scan: Scan, read: Reader) -> SequenceSurvey:
     samples = surveys.usable(scan)
     chosen = surveys.spread(len(samples), _LOOKED_AT)
     found = [_signal(read, samples["path"].iloc[place]) for place in chosen]
@@ -194,7 +194,7 @@ def told(choices: SequenceChoices) -> str:
     return f"{choices.epochs} epochs, {choices.duration}"
 
 
-def doubts(data: DataConfig, seen: SequenceSurvey) -> list[str]:  # noqa: ARG001  # the contract of all
+def doubts(data: DataConfig, seen: SequenceSurvey) -> list[str]:
     found = []
     if seen.gaps:
         found.append(f"{seen.gaps:,} of {len(seen.lengths):,} looked at have missing values: interpolated")

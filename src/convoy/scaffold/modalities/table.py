@@ -151,20 +151,14 @@ def fit(tree: Any, choices: TableChoices) -> None:
     tree["validate"].pop("checks", None)  # those of the recipe are for its own data
     tree["prepare"]["numbers"]["bins"] = choices.bins
     tree["model"].update(hidden=list(choices.hidden), dropout=choices.dropout)
-    train = tree["train"]
-    train.update(epochs=choices.epochs, batch_size=choices.batch_size)
-    train["optimizer"]["lr"] = choices.lr
-    train["early_stopping"]["patience"] = max(5, choices.epochs // 3)
-    tree["evaluate"]["robustness_samples"] = choices.robustness_samples
-    gate = tree["register"]["gate"]
-    gate.update(metric=choices.metric, minimum=choices.minimum, max_ece=choices.max_ece, beat_baseline=False)
+    choices.fit(tree, patience=5)
 
 
 def told(choices: TableChoices) -> str:
     return f"layers of {', '.join(map(str, choices.hidden))}, {choices.epochs} epochs, {choices.duration}"
 
 
-def doubts(data: DataConfig, seen: TableSurvey) -> list[str]:  # noqa: ARG001  # the contract of all
+def doubts(data: DataConfig, seen: TableSurvey) -> list[str]:
     found = [f"taken for what they hold: {seen.told}; data.columns says otherwise where that is wrong"]
     if seen.unlabelled:
         found.append(f"{seen.unlabelled:,} samples have no usable label; `validate` names them")

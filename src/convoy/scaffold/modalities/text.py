@@ -146,7 +146,7 @@ def selection(found: Found, pointed: Path) -> Shipment | None:
     return Shipment({name: found.root / name for name in names})
 
 
-def survey(data: DataConfig, scan: Scan, read: Reader) -> TextSurvey:  # noqa: ARG001  # the contract of all
+def survey(data: DataConfig, scan: Scan, read: Reader) -> TextSurvey:
     return survey_texts(scan, read)
 
 
@@ -171,19 +171,7 @@ def fit(tree: Any, choices: TextChoices) -> None:
     """Put choices into the tree of params.yaml."""
     tree["validate"]["max_bad_fraction"] = _MAX_BAD
     tree["prepare"].update(tokens=choices.tokens, min_count=choices.min_count, max_length=choices.max_length)
-    train = tree["train"]
-    train.update(epochs=choices.epochs, batch_size=choices.batch_size)
-    train["optimizer"]["lr"] = choices.lr
-    train["early_stopping"]["patience"] = max(5, choices.epochs // 3)
-    tree["evaluate"]["robustness_samples"] = choices.robustness_samples
-    gate = tree["register"]["gate"]
-    gate.update(metric=choices.metric, minimum=choices.minimum, max_ece=choices.max_ece, beat_baseline=False)
-    gate.yaml_add_eol_comment(
-        "above always naming the largest class; raise it to what you need", "minimum", 29
-    )
-    gate.yaml_add_eol_comment(
-        "true: the baseline of `evaluate` must be beaten, with its interval", "beat_baseline", 29
-    )
+    choices.fit(tree, patience=5)
 
 
 def told(choices: TextChoices) -> str:

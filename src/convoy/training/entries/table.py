@@ -28,7 +28,7 @@ class TableNetwork(Network):
         return ({0: "batch"},)
 
 
-def build(config: ModelConfig, preprocessor: Mapping[str, Any], *, pretrained: bool = True) -> TableNetwork:  # noqa: ARG001
+def build(config: ModelConfig, preprocessor: Mapping[str, Any], *, pretrained: bool = True) -> TableNetwork:
     spec = preprocessor["spec"]
     columns = [(each["name"], each["size"]) for each in spec["embedded"]]
     of = TableSpec(

@@ -67,8 +67,8 @@ def test_p_is_the_share_of_the_rows_and_the_seed_decides() -> None:
     [
         ({"name": "nose"}, "did you mean 'noise'"),
         ({"name": "noise", "rate": 0.1}, "noise has no argument 'rate'"),
-        ({"name": "swap", "rate": 2}, "rate is 2, no share"),
-        ({"name": "swap", "p": True}, "p is True, no share"),
+        ({"name": "swap", "rate": 2}, "rate is 2, no number"),
+        ({"name": "swap", "p": True}, "p is True, no number"),
     ],
 )
 def test_a_wrong_step_is_refused_with_the_reason(step: dict[str, Any], message: str) -> None:

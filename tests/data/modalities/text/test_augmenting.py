@@ -60,7 +60,7 @@ def test_a_cut_takes_one_piece_of_its_length() -> None:
     [
         ({"name": "word_dropuot"}, "did you mean 'word_dropout'"),
         ({"name": "swap", "share": 0.1}, "swap has no argument 'share'"),
-        ({"name": "unknown", "rate": 2}, "no share from 0 to 1"),
+        ({"name": "unknown", "rate": 2}, "no number from 0 to 1"),
     ],
 )
 def test_what_is_no_transform_is_refused_with_a_way_out(step: dict[str, object], message: str) -> None:

@@ -6,5 +6,5 @@ from typing import Any
 from convoy.data.loader import PLAIN, Loading
 
 
-def loading(preprocessor: Mapping[str, Any]) -> Loading:  # noqa: ARG001  # the contract of all modalities
+def loading(preprocessor: Mapping[str, Any]) -> Loading:
     return PLAIN

@@ -12,9 +12,7 @@ et al. 2016 and Iwana and Uchida 2021 (arXiv 2007.15951). All work on whole batc
 batch's key.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,42 +22,19 @@ from numpy.typing import NDArray
 from convoy import io
 from convoy.config.augment import AugmentConfig
 from convoy.config.data import SequencePrepareConfig
-from convoy.data import ragged, store
+from convoy.data import ragged
 from convoy.data.loader import Batch, batch_key
 from convoy.data.mixing import Mixing
+from convoy.data.modalities import _augmenting
+from convoy.data.modalities._augmenting import Bound, Chosen, Given, Random
 from convoy.data.modalities.sequence.batching import VALUES
 from convoy.data.ragged import Offsets, Values
 from convoy.data.store import Store
-from convoy.errors import ConfigError
 
 PREVIEW = "preview.csv"
 _ROWS, _VARIANTS = 6, 3
-_CHUNK = 1024
-_WHERE = "params.yaml: augment.transforms"
 _SLOWEST = 0.1  # of a part of a warped sequence, as a share of the usual speed
-Chosen = NDArray[np.bool_]
-Random = np.random.Generator
-Form = Callable[[Values, Offsets, Chosen, Mapping[str, float], Random], tuple[Values, Offsets]]
-
-
-@dataclass(frozen=True)
-class _Bound:
-    """What an argument may be, and what it is where it is left out."""
-
-    least: float
-    most: float
-    usual: float
-    whole: bool = False
-
-    def refusal(self, value: Any) -> str | None:
-        kinds = int if self.whole else int | float
-        if not isinstance(value, kinds) or isinstance(value, bool) or not self.least <= value <= self.most:
-            kind = "whole number" if self.whole else "number"
-            return f"no {kind} from {self.least:g} to {self.most:g}"
-        return None
-
-
-_P = _Bound(0, 1, 1)
+Form = Callable[[Values, Offsets, Chosen, Given, Random], tuple[Values, Offsets]]
 
 
 class Policy:
@@ -70,27 +45,23 @@ class Policy:
     """
 
     def __init__(self, transforms: Sequence[Mapping[str, Any]]) -> None:
-        self._steps = [_step(number, spec) for number, spec in enumerate(transforms)]
+        self._steps = _augmenting.steps("sequences", _FORMS, transforms)
 
     def __call__(self, batch: Batch, seed: int) -> Batch:
         """The batch with other values; all else as it was."""
         name = ragged.offsets_of(VALUES)
         values, bounds = batch[VALUES], batch[name]
-        for number, (form, given) in enumerate(self._steps):
-            random = np.random.Generator(np.random.Philox(key=(seed, number)))
-            chosen = random.random(len(bounds) - 1) < given["p"]
-            values, bounds = form(values, bounds, chosen, given, random)
+        for step, chosen, random in _augmenting.drawn(self._steps, len(bounds) - 1, seed):
+            values, bounds = step.form(values, bounds, chosen, step.given, random)
         return {**batch, VALUES: values.astype(np.float32, copy=False), name: bounds}
 
 
 policy = Policy
+transforms = _augmenting.transforms
+copies = _augmenting.copies
 
 
-def transforms(config: AugmentConfig) -> list[dict[str, Any]]:
-    return [{"name": step.name, **step.arguments()} for step in config.transforms]
-
-
-def trial(config: AugmentConfig, prepared: SequencePrepareConfig) -> None:  # noqa: ARG001  # the contract
+def trial(config: AugmentConfig, prepared: SequencePrepareConfig) -> None:
     """Raises:
     ConfigError: the policy is refused.
     """
@@ -100,7 +71,7 @@ def trial(config: AugmentConfig, prepared: SequencePrepareConfig) -> None:  # no
 def preview(
     training: Store,
     policy: Policy,
-    mixing: Mixing | None,  # noqa: ARG001  # the contract of all modalities
+    mixing: Mixing | None,
     seed: int,
     out: Path,
 ) -> None:
@@ -121,32 +92,15 @@ def preview(
     io.write_text(out / PREVIEW, "\n".join(lines) + "\n")
 
 
-def copies(training: Store, policy: Policy, config: AugmentConfig, folder: Path) -> None:
-    """`offline_copies` augmented versions of every training sample, in the same order, copy by copy."""
-    parts = [
-        policy(training[np.arange(at, min(at + _CHUNK, len(training)))], batch_key(config.seed, copy + 1, at))
-        for copy in range(config.offline_copies)
-        for at in range(0, len(training), _CHUNK)
-    ]
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([part[name] for part in parts])
-
-    lengths = np.concatenate([np.diff(part[ragged.offsets_of(VALUES)]) for part in parts])
-    fixed = {name: joined(name) for name in ("target", "id")}
-    folder.mkdir()
-    store.finish(folder, [], None, fixed, {VALUES: (joined(VALUES), ragged.offsets(lengths))})
-
-
 def _jitter(
-    values: Values, bounds: Offsets, chosen: Chosen, given: Mapping[str, float], random: Random
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     noise = random.standard_normal(values.shape, np.float32) * np.float32(given["sigma"])
     return values + noise * np.repeat(chosen, np.diff(bounds))[:, None], bounds
 
 
 def _scaling(
-    values: Values, bounds: Offsets, chosen: Chosen, given: Mapping[str, float], random: Random
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     factors = 1 + given["sigma"] * random.standard_normal((len(chosen), values.shape[1]))
     factors[~chosen] = 1
@@ -154,7 +108,7 @@ def _scaling(
 
 
 def _time_warp(
-    values: Values, bounds: Offsets, chosen: Chosen, given: Mapping[str, float], random: Random
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     lengths = np.diff(bounds)
     parts = int(given["knots"]) + 1
@@ -170,7 +124,7 @@ def _time_warp(
 
 
 def _window_slice(
-    values: Values, bounds: Offsets, chosen: Chosen, given: Mapping[str, float], random: Random
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     lengths = np.diff(bounds)
     least = np.minimum(lengths, 2)
@@ -180,7 +134,7 @@ def _window_slice(
 
 
 def _masking(
-    values: Values, bounds: Offsets, chosen: Chosen, given: Mapping[str, float], random: Random
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     hidden = np.where(chosen, (np.diff(bounds) * given["share"]).round().astype(np.int64), 0)
     inside = _piece(bounds, hidden, random)
@@ -188,7 +142,7 @@ def _masking(
 
 
 def _shift(
-    values: Values, bounds: Offsets, chosen: Chosen, given: Mapping[str, float], random: Random
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     lengths = np.diff(bounds)
     moved = (random.uniform(-1, 1, len(lengths)) * given["share"] * lengths).round() * chosen
@@ -217,35 +171,11 @@ def _read_at(values: Values, bounds: Offsets, row: NDArray[np.int64], place: NDA
     return found
 
 
-_FORMS: dict[str, tuple[Form, dict[str, _Bound]]] = {
-    "jitter": (_jitter, {"sigma": _Bound(0, 10, 0.03)}),
-    "scaling": (_scaling, {"sigma": _Bound(0, 1, 0.1)}),
-    "time_warp": (_time_warp, {"sigma": _Bound(0, 1, 0.2), "knots": _Bound(1, 32, 4, whole=True)}),
-    "window_slice": (_window_slice, {"share": _Bound(0.1, 1, 0.9)}),
-    "masking": (_masking, {"share": _Bound(0, 0.9, 0.1)}),
-    "shift": (_shift, {"share": _Bound(0, 1, 0.1)}),
+_FORMS: dict[str, tuple[Form, dict[str, Bound]]] = {
+    "jitter": (_jitter, {"sigma": Bound(0, 10, 0.03)}),
+    "scaling": (_scaling, {"sigma": Bound(0, 1, 0.1)}),
+    "time_warp": (_time_warp, {"sigma": Bound(0, 1, 0.2), "knots": Bound(1, 32, 4, whole=True)}),
+    "window_slice": (_window_slice, {"share": Bound(0.1, 1, 0.9)}),
+    "masking": (_masking, {"share": Bound(0, 0.9, 0.1)}),
+    "shift": (_shift, {"share": Bound(0, 1, 0.1)}),
 }
-
-
-def _step(number: int, spec: Mapping[str, Any]) -> tuple[Form, dict[str, float]]:
-    name = spec["name"]
-    where = f"{_WHERE}[{number}] ({name})"
-    if name not in _FORMS:
-        near = difflib.get_close_matches(name, _FORMS, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        choices = ", ".join(_FORMS)
-        raise ConfigError(
-            f"sequences have no transform {name!r}{hint}", where=where, fix=f"choose: {choices}"
-        )
-    form, bounds = _FORMS[name]
-    known = {**bounds, "p": _P}
-    for argument, value in spec.items():
-        if argument == "name":
-            continue
-        if argument not in known:
-            takes = ", ".join(known)
-            raise ConfigError(f"{name} has no argument {argument!r}", where=where, fix=f"it takes {takes}")
-        refused = known[argument].refusal(value)
-        if refused is not None:
-            raise ConfigError(f"{argument} is {value!r}, {refused}", where=where, fix="mend it")
-    return form, {key: float(spec.get(key, bound.usual)) for key, bound in known.items()}

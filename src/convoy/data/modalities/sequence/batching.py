@@ -14,7 +14,7 @@ VALUES, CONTENT = "signal", "content"
 _STEP = 8  # where lengths differ, widths are multiples of this, so that few shapes occur
 
 
-def loading(preprocessor: Mapping[str, Any]) -> Loading:  # noqa: ARG001  # the contract of all modalities
+def loading(preprocessor: Mapping[str, Any]) -> Loading:
     return Loading(fields=(VALUES,), collate=collate, length=VALUES)
 
 

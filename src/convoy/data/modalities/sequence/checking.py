@@ -4,41 +4,17 @@ from typing import Any
 
 import pandas as pd
 
-from convoy.data.checks import (
-    changes,
-    classes,
-    conflicts,
-    duplicates,
-    groups,
-    imbalance,
-    labels,
-    leakage,
-    near_duplicates,
-    unreadable,
-)
+from convoy.data.checks import ANY, LAST, labels, unreadable
 from convoy.data.checks._base import Check
 from convoy.data.modalities.sequence import facts as _facts
 from convoy.data.modalities.sequence.checks import channels, constant, label_by_length, length, missing, rate
 
+__all__ = ["CHECKS", "FACTS", "LAST", "NOUN", "NOUNS", "OPENING", "doubts", "facts", "summary"]
+
 NOUN, NOUNS = "sequence", "sequences"
 FACTS: tuple[str, ...] = ()
 OPENING: tuple[Check, ...] = (unreadable, channels)
-CHECKS: tuple[Check, ...] = (
-    *OPENING,
-    labels,
-    missing,
-    constant,
-    length,
-    rate,
-    conflicts,
-    leakage,
-    duplicates,
-    near_duplicates,
-    groups,
-    imbalance,
-    label_by_length,
-)
-LAST: tuple[Check, ...] = (classes, changes)
+CHECKS: tuple[Check, ...] = (*OPENING, labels, missing, constant, length, rate, *ANY, label_by_length)
 doubts = None  # no check suggests labels of sequences
 facts = _facts.of
 

@@ -50,7 +50,7 @@ class Facts:
     opened: int
     known: int = 0
 
-    def twins(self, ids: list[str]) -> Twins:  # noqa: ARG002  # the contract of all modalities
+    def twins(self, ids: list[str]) -> Twins:  # noqa: ARG002
         """Pairs of sequences that agree to two digits after each channel is scaled."""
         return self._twins
 
@@ -68,10 +68,10 @@ class Facts:
 def of(
     samples: pd.DataFrame,
     data: DataConfig,
-    config: ValidateConfig,  # noqa: ARG001  # the contract of all modalities
+    config: ValidateConfig,
     base: Path = Path(),
     *,
-    processes: int | None = None,  # noqa: ARG001
+    processes: int | None = None,
 ) -> Facts:
     """Facts of all samples.
 

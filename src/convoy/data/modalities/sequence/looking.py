@@ -26,7 +26,7 @@ def of_store(store: "Store", rows: NDArray[np.int64]) -> dict[str, NDArray[np.fl
     return _measures(batch[VALUES], batch[ragged.offsets_of(VALUES)])
 
 
-def of_sample(content: Any, sample: NDArray[np.float32]) -> dict[str, float]:  # noqa: ARG001  # the contract
+def of_sample(content: Any, sample: NDArray[np.float32]) -> dict[str, float]:
     """Of the values (length, channels) of one sequence."""
     found = _measures(sample, ragged.offsets(np.array([len(sample)])))
     return {name: float(values[0]) for name, values in found.items()}

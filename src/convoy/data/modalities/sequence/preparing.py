@@ -32,10 +32,10 @@ def prepare(
     data: DataConfig,
     config: SequencePrepareConfig,
     *,
-    max_pixels: int,  # noqa: ARG001  # the contract of all modalities
+    max_pixels: int,
     out: Path,
-    cache: Path | None = None,  # noqa: ARG001
-    processes: int | None = None,  # noqa: ARG001
+    cache: Path | None = None,
+    processes: int | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Write the stores train/, val/ and test/ into `out`: (length, channels) float32 of each sample.
 

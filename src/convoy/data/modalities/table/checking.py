@@ -4,18 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from convoy.data.checks import (
-    changes,
-    classes,
-    conflicts,
-    duplicates,
-    groups,
-    imbalance,
-    labels,
-    leakage,
-    near_duplicates,
-    unreadable,
-)
+from convoy.data.checks import ANY, LAST, labels, unreadable
 from convoy.data.checks._base import Check
 from convoy.data.modalities.table import facts as _facts
 from convoy.data.modalities.table.checks import (
@@ -27,26 +16,13 @@ from convoy.data.modalities.table.checks import (
     values,
 )
 
+__all__ = ["CHECKS", "FACTS", "LAST", "NOUN", "NOUNS", "OPENING", "doubts", "facts", "summary"]
+
 NOUN, NOUNS = "row", "rows"
 FACTS = ("missing",)
 OPENING: tuple[Check, ...] = (unreadable,)
-CHECKS: tuple[Check, ...] = (
-    *OPENING,
-    labels,
-    values,
-    conflicts,
-    leakage,
-    duplicates,
-    near_duplicates,
-    groups,
-    imbalance,
-    constant,
-    identifiers,
-    missing,
-    unseen,
-    target_leaks,
-)
-LAST: tuple[Check, ...] = (classes, changes)
+_OF_COLUMNS: tuple[Check, ...] = (constant, identifiers, missing, unseen, target_leaks)
+CHECKS: tuple[Check, ...] = (*OPENING, labels, values, *ANY, *_OF_COLUMNS)
 doubts = None  # no check suggests labels of rows
 facts = _facts.of
 

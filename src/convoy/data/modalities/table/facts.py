@@ -42,7 +42,7 @@ class Facts:
     opened: int
     known: int = 0
 
-    def twins(self, ids: list[str]) -> Twins:  # noqa: ARG002  # the contract of all modalities
+    def twins(self, ids: list[str]) -> Twins:  # noqa: ARG002
         """Pairs of rows that say the same."""
         return self._twins
 
@@ -59,10 +59,10 @@ class Facts:
 def of(
     samples: pd.DataFrame,
     data: DataConfig,
-    config: ValidateConfig,  # noqa: ARG001  # the contract of all modalities
+    config: ValidateConfig,
     base: Path = Path(),
     *,
-    processes: int | None = None,  # noqa: ARG001
+    processes: int | None = None,
 ) -> Facts:
     """Facts of all samples.
 

@@ -32,7 +32,7 @@ def of_store(store: "Store", rows: NDArray[np.int64]) -> dict[str, NDArray[np.fl
     }
 
 
-def of_sample(content: Any, sample: NDArray[np.floating[Any]]) -> dict[str, float]:  # noqa: ARG001  # the contract
+def of_sample(content: Any, sample: NDArray[np.floating[Any]]) -> dict[str, float]:
     """Of one row, JSON."""
     record = json.loads(content) if isinstance(content, bytes | str) else {}
     return {name: value for name, value in _measures(record).items() if math.isfinite(value)}

@@ -9,7 +9,6 @@ Each has `p`, the share of the texts that it changes. A text keeps one token at 
 batches of token ids, and are drawn by the batch's key.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,54 +20,47 @@ from numpy.typing import NDArray
 from convoy import io
 from convoy.config.augment import AugmentConfig
 from convoy.config.data import TextPrepareConfig
-from convoy.data import ragged, store
+from convoy.data import ragged
 from convoy.data.loader import Batch, batch_key
 from convoy.data.mixing import Mixing
+from convoy.data.modalities import _augmenting
+from convoy.data.modalities._augmenting import Bound, Chosen, Given, Random
 from convoy.data.modalities.text import tokens
 from convoy.data.modalities.text.batching import TEXT, TOKENS
 from convoy.data.ragged import Offsets, Values
 from convoy.data.store import Store
-from convoy.errors import ConfigError
 
 PREVIEW = "preview.txt"
 _ROWS, _VARIANTS = 12, 4
-_CHUNK = 1024
-_WHERE = "params.yaml: augment.transforms"
 _UNKNOWN = tokens.SPECIAL.index(tokens.UNKNOWN)
-_AMOUNT = 0.1  # where rate or share is left out
-Chosen = NDArray[np.bool_]
-Form = Callable[[Values, Offsets, Chosen, float, np.random.Generator], tuple[Values, Offsets]]
+Form = Callable[[Values, Offsets, Chosen, Given, Random], tuple[Values, Offsets]]
 
 
 class Policy:
     """A sequence of transforms of texts.
 
     Raises:
-        ConfigError: a transform or an argument does not exist, or a value is no share.
+        ConfigError: a transform or an argument does not exist, or a value is out of its bounds.
     """
 
     def __init__(self, transforms: Sequence[Mapping[str, Any]]) -> None:
-        self._steps = [_step(number, spec) for number, spec in enumerate(transforms)]
+        self._steps = _augmenting.steps("texts", _FORMS, transforms)
 
     def __call__(self, batch: Batch, seed: int) -> Batch:
         """The batch with other tokens; all else as it was."""
         name = ragged.offsets_of(TOKENS)
         values, bounds = batch[TOKENS], batch[name]
-        for number, (form, p, amount) in enumerate(self._steps):
-            random = np.random.Generator(np.random.Philox(key=(seed, number)))
-            chosen = random.random(len(bounds) - 1) < p
-            values, bounds = form(values, bounds, chosen, amount, random)
+        for step, chosen, random in _augmenting.drawn(self._steps, len(bounds) - 1, seed):
+            values, bounds = step.form(values, bounds, chosen, step.given, random)
         return {**batch, TOKENS: values, name: bounds}
 
 
 policy = Policy
+transforms = _augmenting.transforms
+copies = _augmenting.copies
 
 
-def transforms(config: AugmentConfig) -> list[dict[str, Any]]:
-    return [{"name": step.name, **step.arguments()} for step in config.transforms]
-
-
-def trial(config: AugmentConfig, prepared: TextPrepareConfig) -> None:  # noqa: ARG001  # the contract of all
+def trial(config: AugmentConfig, prepared: TextPrepareConfig) -> None:
     """Raises:
     ConfigError: the policy is refused.
     """
@@ -78,7 +70,7 @@ def trial(config: AugmentConfig, prepared: TextPrepareConfig) -> None:  # noqa: 
 def preview(
     training: Store,
     policy: Policy,
-    mixing: Mixing | None,  # noqa: ARG001  # the contract of all modalities
+    mixing: Mixing | None,
     seed: int,
     out: Path,
 ) -> None:
@@ -97,25 +89,6 @@ def preview(
     io.write_text(out / PREVIEW, "\n".join(lines) + "\n")
 
 
-def copies(training: Store, policy: Policy, config: AugmentConfig, folder: Path) -> None:
-    """`offline_copies` augmented versions of every training sample, in the same order, copy by copy."""
-    parts = [
-        policy(training[np.arange(at, min(at + _CHUNK, len(training)))], batch_key(config.seed, copy + 1, at))
-        for copy in range(config.offline_copies)
-        for at in range(0, len(training), _CHUNK)
-    ]
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([part[name] for part in parts])
-
-    def bounds(name: str) -> Offsets:
-        return ragged.offsets(np.concatenate([np.diff(part[ragged.offsets_of(name)]) for part in parts]))
-
-    folder.mkdir()
-    fixed = {name: joined(name) for name in ("target", "id")}
-    store.finish(folder, [], None, fixed, {name: (joined(name), bounds(name)) for name in (TOKENS, TEXT)})
-
-
 def texts_of(stored: Store, rows: NDArray[np.int64]) -> list[str]:
     """The samples' texts."""
     values, bounds = ragged.take(*stored.field(TEXT), rows)
@@ -124,22 +97,22 @@ def texts_of(stored: Store, rows: NDArray[np.int64]) -> list[str]:
 
 
 def _word_dropout(
-    values: Values, bounds: Offsets, chosen: Chosen, rate: float, random: np.random.Generator
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     lengths = np.diff(bounds)
-    kept = (random.random(len(values)) >= rate) | ~np.repeat(chosen, lengths)
+    kept = (random.random(len(values)) >= given["rate"]) | ~np.repeat(chosen, lengths)
     saved = (random.random(len(lengths)) * lengths).astype(np.int64)  # one token of each text stays
     kept[(bounds[:-1] + saved)[lengths > 0]] = True
     return ragged.keep(values, bounds, kept)
 
 
 def _swap(
-    values: Values, bounds: Offsets, chosen: Chosen, rate: float, random: np.random.Generator
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     lengths = np.diff(bounds)
     last = np.zeros(len(values), bool)
     last[bounds[1:][lengths > 0] - 1] = True
-    first = (random.random(len(values)) < rate) & ~last & np.repeat(chosen, lengths)
+    first = (random.random(len(values)) < given["rate"]) & ~last & np.repeat(chosen, lengths)
     first[1:] &= ~first[:-1]  # no token moves twice
     at = np.flatnonzero(first)
     changed = values.copy()
@@ -148,10 +121,10 @@ def _swap(
 
 
 def _span_cut(
-    values: Values, bounds: Offsets, chosen: Chosen, share: float, random: np.random.Generator
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
     lengths = np.diff(bounds)
-    wanted = np.minimum((lengths * share).round().astype(np.int64), lengths - 1)
+    wanted = np.minimum((lengths * given["share"]).round().astype(np.int64), lengths - 1)
     cut = np.where(chosen, wanted, 0).clip(min=0)
     start = (random.random(len(lengths)) * (lengths - cut + 1)).astype(np.int64)
     place = np.arange(len(values)) - np.repeat(bounds[:-1], lengths)
@@ -160,34 +133,15 @@ def _span_cut(
 
 
 def _unknown(
-    values: Values, bounds: Offsets, chosen: Chosen, rate: float, random: np.random.Generator
+    values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
-    hidden = (random.random(len(values)) < rate) & np.repeat(chosen, np.diff(bounds))
+    hidden = (random.random(len(values)) < given["rate"]) & np.repeat(chosen, np.diff(bounds))
     return np.where(hidden, np.array(_UNKNOWN, values.dtype), values), bounds
 
 
-_FORMS: dict[str, tuple[Form, str]] = {
-    "word_dropout": (_word_dropout, "rate"),
-    "swap": (_swap, "rate"),
-    "span_cut": (_span_cut, "share"),
-    "unknown": (_unknown, "rate"),
+_FORMS: dict[str, tuple[Form, dict[str, Bound]]] = {
+    "word_dropout": (_word_dropout, {"rate": Bound(0, 1, 0.1)}),
+    "swap": (_swap, {"rate": Bound(0, 1, 0.1)}),
+    "span_cut": (_span_cut, {"share": Bound(0, 1, 0.1)}),
+    "unknown": (_unknown, {"rate": Bound(0, 1, 0.1)}),
 }
-
-
-def _step(number: int, spec: Mapping[str, Any]) -> tuple[Form, float, float]:
-    name = spec["name"]
-    where = f"{_WHERE}[{number}] ({name})"
-    if name not in _FORMS:
-        near = difflib.get_close_matches(name, _FORMS, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        choices = ", ".join(_FORMS)
-        raise ConfigError(f"texts have no transform {name!r}{hint}", where=where, fix=f"choose: {choices}")
-    form, key = _FORMS[name]
-    for argument, value in spec.items():
-        if argument == "name":
-            continue
-        if argument not in (key, "p"):
-            raise ConfigError(f"{name} has no argument {argument!r}", where=where, fix=f"it takes {key}, p")
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-            raise ConfigError(f"{argument} is {value!r}, no share from 0 to 1", where=where, fix="mend it")
-    return form, float(spec.get("p", 1.0)), float(spec.get(key, _AMOUNT))

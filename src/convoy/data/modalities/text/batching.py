@@ -12,7 +12,7 @@ TOKENS, TEXT = "tokens", "text"  # fields of the store: ids (int32), and UTF-8 o
 _STEP = 8  # widths are multiples of this, so that few shapes occur
 
 
-def loading(preprocessor: Mapping[str, Any]) -> Loading:  # noqa: ARG001  # the contract of all modalities
+def loading(preprocessor: Mapping[str, Any]) -> Loading:
     return Loading(fields=(TOKENS,), collate=collate, length=TOKENS)
 
 

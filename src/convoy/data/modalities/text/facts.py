@@ -46,7 +46,7 @@ class Facts:
     opened: int
     known: int = 0
 
-    def twins(self, ids: list[str]) -> Twins:  # noqa: ARG002  # the contract of all modalities
+    def twins(self, ids: list[str]) -> Twins:  # noqa: ARG002
         """Pairs of texts that differ in case, blanks and punctuation alone."""
         return self._twins
 
@@ -67,7 +67,7 @@ def of(
     config: ValidateConfig,
     base: Path = Path(),
     *,
-    processes: int | None = None,  # noqa: ARG001
+    processes: int | None = None,
 ) -> Facts:
     """Facts of all samples.
 

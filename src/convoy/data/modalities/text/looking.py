@@ -26,7 +26,7 @@ def of_store(store: "Store", rows: NDArray[np.int64]) -> dict[str, NDArray[np.fl
     return _measures(batch[TOKENS], batch[ragged.offsets_of(TOKENS)])
 
 
-def of_sample(content: Any, sample: NDArray[np.integer[Any]]) -> dict[str, float]:  # noqa: ARG001  # the contract
+def of_sample(content: Any, sample: NDArray[np.integer[Any]]) -> dict[str, float]:
     """Of the token ids (length,) of one text."""
     found = _measures(sample, ragged.offsets(np.array([len(sample)])))
     return {name: float(values[0]) for name, values in found.items()}

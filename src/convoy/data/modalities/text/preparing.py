@@ -26,10 +26,10 @@ def prepare(
     data: DataConfig,
     config: TextPrepareConfig,
     *,
-    max_pixels: int,  # noqa: ARG001  # the contract of all modalities
+    max_pixels: int,
     out: Path,
-    cache: Path | None = None,  # noqa: ARG001
-    processes: int | None = None,  # noqa: ARG001
+    cache: Path | None = None,
+    processes: int | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Write the stores train/, val/ and test/ into `out`: token ids, and the texts themselves for reports.
 

@@ -23,7 +23,7 @@ EXPLAINED = "Beside each picture: what spoke for the wrong answer (HiResCAM), th
 _RIDGE = 1.0
 
 
-def samples(store: Store, preprocessor: Mapping[str, Any]) -> Images:  # noqa: ARG001  # the contract of all
+def samples(store: Store, preprocessor: Mapping[str, Any]) -> Images:
     """(N, H, W, C)."""
     return store.images
 
@@ -71,7 +71,7 @@ def explained(
     store: Store,
     rows: NDArray[np.int64],
     classes: Codes,
-    preprocessor: Mapping[str, Any],  # noqa: ARG001  # the contract of all modalities
+    preprocessor: Mapping[str, Any],
 ) -> list[tuple[Shown, Shown | None]]:
     """The pictures, and heat-maps of what spoke for the classes."""
     images: Images = np.take(store.images, rows, axis=0)

@@ -46,7 +46,7 @@ class Look:
     }
     FORM = ""
 
-    def __init__(self, samples: pd.DataFrame, read: Reader, context: Context) -> None:  # noqa: ARG002
+    def __init__(self, samples: pd.DataFrame, read: Reader, context: Context) -> None:
         self._paths = samples["path"]
         self._read = read
 

@@ -62,7 +62,7 @@ class Sequences:
         return np.split(self.values, self.bounds[1:-1])
 
 
-def samples(store: Store, preprocessor: Mapping[str, Any]) -> Sequences:  # noqa: ARG001  # the contract of all
+def samples(store: Store, preprocessor: Mapping[str, Any]) -> Sequences:
     return Sequences(*store.field(VALUES))
 
 
@@ -107,7 +107,7 @@ def explained(
     store: Store,
     rows: NDArray[np.int64],
     classes: Codes,
-    preprocessor: Mapping[str, Any],  # noqa: ARG001  # the contract of all modalities
+    preprocessor: Mapping[str, Any],
 ) -> list[tuple[Shown, Shown | None]]:
     """The sequences; the stretches without which the class loses most (in log-odds) are marked."""
     found: list[tuple[Shown, Shown | None]] = []

@@ -41,7 +41,7 @@ class Look:
     }
     FORM = ""
 
-    def __init__(self, samples: pd.DataFrame, read: Reader, context: Context) -> None:  # noqa: ARG002
+    def __init__(self, samples: pd.DataFrame, read: Reader, context: Context) -> None:
         self._facts = context.facts
 
     def small(self, rows: "pd.Index[Any]") -> Sequence[Inset]:

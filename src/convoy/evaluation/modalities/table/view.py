@@ -106,7 +106,7 @@ def measures(store: Store) -> dict[str, NDArray[Any]]:
     return found
 
 
-def measured(batch: NDArray[np.float32]) -> dict[str, NDArray[Any]]:  # noqa: ARG001  # the contract of all modalities
+def measured(batch: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """Nothing: of features alone, the columns are not known any more."""
     return {}
 

@@ -52,7 +52,7 @@ class Look:
     }
     FORM = ""
 
-    def __init__(self, samples: pd.DataFrame, read: Reader, context: Context) -> None:  # noqa: ARG002
+    def __init__(self, samples: pd.DataFrame, read: Reader, context: Context) -> None:
         self._texts = context.facts.texts
 
     def small(self, rows: "pd.Index[Any]") -> Sequence[Inset]:

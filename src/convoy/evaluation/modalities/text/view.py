@@ -64,7 +64,7 @@ class Texts:
         return Texts(found[TOKENS], found[name])
 
 
-def samples(store: Store, preprocessor: Mapping[str, Any]) -> Texts:  # noqa: ARG001  # the contract of all
+def samples(store: Store, preprocessor: Mapping[str, Any]) -> Texts:
     return Texts(*store.field(TOKENS))
 
 

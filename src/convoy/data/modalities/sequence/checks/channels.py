@@ -7,7 +7,7 @@ from convoy.data.checks._base import Context, Finding
 NAME = "channels"
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reasons: ragged, other channels. Both cannot be learned from together with the others."""
     ragged = samples[samples["reason"] == "ragged"]
     found = [

@@ -7,7 +7,7 @@ from convoy.data.checks._base import Context, Finding, number
 NAME = "missing"
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reason: missing values. What becomes of them says `prepare.missing`."""
     bad = samples[samples["gaps"] > 0]
     values = bad["length"] * bad["channels"]

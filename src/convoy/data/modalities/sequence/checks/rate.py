@@ -7,7 +7,7 @@ from convoy.data.checks._base import Context, Finding
 NAME = "rate"
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reason: rate. `prepare.rate` brings all to one."""
     known = samples[samples["rate"].notna()]
     rates = known["rate"].value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")

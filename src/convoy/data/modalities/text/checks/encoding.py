@@ -7,7 +7,7 @@ from convoy.data.checks._base import Context, Finding
 NAME = "encoding"
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reason: encoding."""
     bad = samples[samples["foreign"] > 0]
     return [

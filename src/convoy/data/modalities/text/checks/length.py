@@ -9,7 +9,7 @@ NAME = "length"
 _TIMES = 10.0  # the median
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reason: long."""
     if samples.empty:
         return []

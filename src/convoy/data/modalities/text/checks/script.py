@@ -8,7 +8,7 @@ NAME = "script"
 _NEARLY_ALL = 0.95
 
 
-def run(samples: pd.DataFrame, context: Context) -> list[Finding]:  # noqa: ARG001  # the contract of all checks
+def run(samples: pd.DataFrame, context: Context) -> list[Finding]:
     """Reason: script; of a mixture without a majority, scripts, once for the whole."""
     known = samples[samples["script"] != ""]
     counts = known["script"].value_counts()
