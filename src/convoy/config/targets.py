@@ -22,9 +22,9 @@ class PointsConfig(Section):
     )
     first_pixel: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         default=0.0,
-        description="x and y of the centre of the upper left pixel, as the columns count: 0; 1 where they count "
-        "pixels from one (MATLAB, dlib); 0.5 where the picture's corner is 0, 0. What is said wrongly here, a "
-        "mirror puts off by twice as much",
+        description="x and y of the centre of the upper left pixel, as the columns count: 0; 1 where they "
+        "count pixels from one (MATLAB, dlib); 0.5 where the picture's corner is 0, 0. What is said wrongly "
+        "here, a mirror puts off by twice as much",
     )
     names: int | list[Point] | None = Field(
         default=None, description="of the points; a number N: 0 to N - 1; null: the source knows them"
