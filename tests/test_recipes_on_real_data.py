@@ -27,7 +27,6 @@ OF_FOLDS = 60
         ("fashion", "fashion_mnist"),
         ("ucr", "sequences/GunPoint"),
         ("ucr", "sequences/ItalyPowerDemand"),
-        ("ucr", "sequences/ArrowHead"),
         ("ucr", "sequences/JapaneseVowels"),
         ("ucr", "sequences/BasicMotions"),
         ("mnist1d", "sequences/mnist1d.npz"),
