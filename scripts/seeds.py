@@ -6,8 +6,8 @@
 The second argument is where the data lie; the recipe finds them under its own `data.path`.
 `section.key=VALUE` (YAML) changes the recipe. Runs the stages from ingest to evaluate in a folder for each
 seed below `--work`; a seed that is finished there, with the same parameters, is not run again. Prints JSON
-of each seed as it ends. Damaged test samples are left out (`evaluate.robustness_samples: 0`). `--train-
-only` leaves the split as the recipe has it, so that all seeds are tested on the same samples.
+of each seed as it ends. Damaged test samples are left out (`evaluate.robustness_samples: 0`). With
+`--train-only` the split is as the recipe has it, so that all seeds are tested on the same samples.
 """
 
 import argparse
