@@ -49,6 +49,7 @@ def start(root: Path, arguments: Sequence[str], environment: Mapping[str, str]) 
         with suppress(OSError):  # it has ended
             process.stdin.write(f"{told}\n")
             process.stdin.close()
+        process.stdin = None  # as where it is begun now
         if process.poll() is None:
             return process
         _end(process)
