@@ -35,12 +35,14 @@ NAMES = (
     "validation",
     "loader",
     "sequences",
+    "texts",
+    "textcnn",
     "journal",
     "tracking",
     "registry_scale",
 )
 _OF_MNIST = ("rivals", "time_to_99", "precision", "checkpointing")
-_TRAINING = {"epoch", "dataset", *_OF_MNIST}
+_TRAINING = {"epoch", "dataset", "textcnn", *_OF_MNIST}
 
 
 def main(arguments: Sequence[str]) -> int:

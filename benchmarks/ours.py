@@ -23,7 +23,7 @@ import torch
 from benchmarks.digits import Digits
 from convoy.config.model import ModelConfig
 from convoy.config.train import TrainConfig
-from convoy.data.loader import Augment, BatchLoader
+from convoy.data.loader import PLAIN, Augment, BatchLoader, Loading
 from convoy.training import checkpoints, network
 from convoy.training.feed import TensorFeed
 from convoy.training.fit import fit
@@ -44,6 +44,7 @@ class Task:
     model: ModelConfig
     config: TrainConfig
     precision: Precision
+    loading: Loading = PLAIN
 
     def build(self) -> Network:
         return network.build(self.model, self.digits.preprocessor)
@@ -100,6 +101,7 @@ def _fit(task: Task, augment: Augment | None, journal: Journal) -> None:
             train=[task.digits.train],
             val=task.digits.val,
             augment=augment,
+            loading=task.loading,
             device=torch.device("cpu"),
             precision=task.precision,
             folder=_folder(journal),

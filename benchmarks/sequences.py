@@ -84,13 +84,18 @@ def _ours(
         workers=workers,
         loading=loading({}),
     )
+    return epoch_of(loader, _COUNT)
+
+
+def epoch_of(loader: BatchLoader, count: int) -> Callable[[], float]:
+    """Goes through `count` samples of our loader, epoch after epoch: seconds of each."""
     epochs = iter(range(1_000_000))
     feed = TensorFeed(loader, lambda: next(epochs))
 
     def epoch() -> float:
         started = time.perf_counter()
         seen = sum(len(batch["target"]) for batch in feed)
-        assert seen == _COUNT
+        assert seen == count
         return time.perf_counter() - started
 
     return epoch
@@ -119,9 +124,16 @@ def padded(batch: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
 def _peer(
     samples: Sequence[NDArray[np.float32]], target: NDArray[np.int64], workers: int
 ) -> Callable[[], float]:
+    return epoch_of_peer(Listed(samples, target), _COUNT, _BATCH, workers)
+
+
+def epoch_of_peer(
+    dataset: Dataset[tuple[Tensor, int]], count: int, batch_size: int, workers: int
+) -> Callable[[], float]:
+    """The same of a DataLoader that pads in its collate function; its workers live on."""
     loader: Any = DataLoader(
-        Listed(samples, target),
-        batch_size=_BATCH,
+        dataset,
+        batch_size=batch_size,
         shuffle=True,
         num_workers=workers,
         persistent_workers=True,
@@ -131,7 +143,7 @@ def _peer(
     def epoch() -> float:
         started = time.perf_counter()
         seen = sum(len(labels) for _, labels in loader)
-        assert seen == _COUNT
+        assert seen == count
         return time.perf_counter() - started
 
     return epoch

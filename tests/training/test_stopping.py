@@ -113,6 +113,17 @@ def test_the_best_epoch_is_that_of_early_stopping_or_of_the_goal(
     assert stopping.monitor(section(**changes)) == expected
 
 
+def test_the_last_epochs_weights_are_kept_where_the_validation_split_cannot_choose(tmp_path: Path) -> None:
+    worsening = {"optimizer": SgdConfig(name="sgd", lr=3.0, momentum=0.9), "epochs": 4}
+    best = run(tmp_path / "best", **worsening)
+    losses = [epoch["val_loss"] for epoch in history(tmp_path / "best")]
+    assert best.best_epoch == losses.index(min(losses)) < 3
+    last = run(tmp_path / "last", **worsening, keep="last")
+    assert last.best_epoch == 3
+    state = checkpoints.read(checkpoints.last_path(tmp_path / "last" / "checkpoints"))["state_dict"]
+    assert all(torch.equal(state[f"network.{name}"], value) for name, value in last.weights.items())
+
+
 def test_early_stopping_is_told_by_its_checkpoint(tmp_path: Path) -> None:
     run(tmp_path, early_stopping=PATIENCE, epochs=9)
     assert ended(tmp_path) == "early_stopping"

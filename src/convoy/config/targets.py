@@ -20,6 +20,12 @@ class PointsConfig(Section):
         description="names of the columns of x and y, with {} in place of the point's name: [x{}, y{}]; "
         "null: the source knows the points",
     )
+    first_pixel: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        default=0.0,
+        description="x and y of the centre of the upper left pixel, as the columns count: 0; 1 where they "
+        "count pixels from one (MATLAB, dlib); 0.5 where the picture's corner is 0, 0. What is said wrongly "
+        "here, a mirror puts off by twice as much",
+    )
     names: int | list[Point] | None = Field(
         default=None, description="of the points; a number N: 0 to N - 1; null: the source knows them"
     )
@@ -52,6 +58,8 @@ class PointsConfig(Section):
     def _columns_have_names(self) -> Self:
         if (self.columns is None) != (self.names is None):
             raise ValueError("points.columns and points.names go together")
+        if self.columns is None and self.first_pixel:
+            raise ValueError("points.first_pixel is for points.columns; the source counts from 0")
         if self.columns is not None and not all(each.count("{}") == 1 for each in self.columns):
             raise ValueError("points.columns must hold {} once each, where the point's name stands")
         if (self.names is not None and len(self.listed) != len(set(self.listed))) or self.names == 0:

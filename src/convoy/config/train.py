@@ -36,6 +36,11 @@ class TrainConfig(Section):
     averaging: AveragingConfig | None = Field(default=None, description="of the weights; null: off")
     early_stopping: EarlyStoppingConfig | None
     stop_at: StopAtConfig | None = Field(default=None, description="null: off")
+    keep: Literal["best", "last"] = Field(
+        default="best",
+        description="the weights of the best epoch on the validation split, or of the last, where that split "
+        "is too small to choose by",
+    )
     max_minutes: Positive | None = Field(
         default=None,
         description="no epoch is begun that would end later; such a training is no function of its inputs",

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -85,17 +85,22 @@ def seal(content: BytesIO) -> None:
 
 
 class BestEpoch(pl.Callback):
-    """Remembers the epoch with the best monitored value; of equal ones, the first."""
+    """Remembers the epoch whose weights are kept: that of the best monitored value, of equal ones the first.
 
-    def __init__(self, monitor: str) -> None:
+    Args:
+        keep: `last`: each epoch counts as better than those before it.
+    """
+
+    def __init__(self, monitor: str, keep: Literal["best", "last"] = "best") -> None:
         self._monitor = monitor
         self._sign = -1.0 if rises(monitor) else 1.0
+        self._last = keep == "last"
         self._best = float("inf")
         self._epoch = -1
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         value = self._sign * float(trainer.callback_metrics[self._monitor])
-        if value < self._best:
+        if self._last or value < self._best:
             self._best, self._epoch = value, trainer.current_epoch
 
     def state_dict(self) -> dict[str, Any]:

@@ -254,7 +254,7 @@ def _trainer(
             pace,
             EpochProgress(config.epochs, config.batch_size, pace, monitor),
             Recorder(journal, pace),
-            checkpoints.BestEpoch(monitor),
+            checkpoints.BestEpoch(monitor, config.keep),
             Saving(folder, config.checkpoint_minutes, interruption),
         ],
         # the ranks were started by us, whatever scheduler this runs under

@@ -45,6 +45,12 @@ def test_points_whose_cells_are_empty_are_not_known(tmp_path: Path) -> None:
     assert "none of its points is known" in scan.samples["problem"][2]
 
 
+def test_points_that_are_counted_from_one_become_pixels_from_nought(tmp_path: Path) -> None:
+    text = "path,x0,y0,x1,y1\n0.png,1,2,,\n"
+    scan = _scan(tmp_path, text, points={**POINTS, "first_pixel": 1.0})
+    assert scan.samples["keypoints"].tolist() == [[0.0, 1.0, 2.0, 0.0, 0.0, 0.0]]
+
+
 def test_labels_of_a_cell_are_put_into_the_order_of_the_classes(tmp_path: Path) -> None:
     text = "path,l\n0.png,b; a\n1.png,a;a\n2.png,\n"
     scan = _scan(tmp_path, text, target="l", label_separator=";")
@@ -84,6 +90,8 @@ def test_labels_that_are_not_among_the_classes_are_problems(tmp_path: Path) -> N
         ({"points": {**POINTS, "swap": [[0, 2]]}}, "names lacks 2"),
         ({"points": {**POINTS, "swap": [[0, 0]]}}, "each point once"),
         ({"points": {"columns": ["x{}", "y{}"]}}, "points.columns and points.names go together"),
+        ({"points": {"first_pixel": 1.0}}, "points.first_pixel is for points.columns"),
+        ({"points": {**POINTS, "first_pixel": 1.5}}, "less than or equal to 1"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], message: str) -> None:

@@ -148,14 +148,14 @@ def _numbers(cells: Mapping[str, Column], rows: int, *, empty: bool = False) -> 
 def _points(
     cells: Mapping[str, Column], rows: int, data: DataConfig
 ) -> tuple[list[list[float] | None], list[str | None]]:
-    """Flat lists of x, y and visibility."""
+    """Flat lists of x, y and visibility; pixel centres are whole numbers from 0."""
     assert data.points is not None
     pairs, names = list(data.points.pairs()), data.points.listed
     places, said = _numbers({name: cells[name] for pair in pairs for name in pair}, rows, empty=True)
     xy = places.reshape(len(pairs), 2, rows).transpose(2, 0, 1)  # (rows, points, 2)
     known = ~np.isnan(xy)
     flat = np.zeros((rows, len(pairs), 3))
-    flat[:, :, :2] = np.where(known, xy, 0.0)
+    flat[:, :, :2] = np.where(known, xy - data.points.first_pixel, 0.0)
     flat[:, :, 2] = np.where(known.all(axis=2), _SEEN, 0.0)
     for row in np.flatnonzero((known[:, :, 0] != known[:, :, 1]).any(axis=1)).tolist():
         odd = int((known[row, :, 0] != known[row, :, 1]).argmax())
