@@ -5,7 +5,9 @@ dvc.lock, data or artifacts. What the run shares with it are DVC's cache and `.c
 """
 
 import os
+import threading
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,7 @@ def scheduled(
     """A run of the schedule `name`; the parameters are those of `convoy.schedule.plan.Plan`."""
     root = environment.project_root()
     environment.apply(root)
+    threading.Thread(target=import_module, args=["dvc.repo"], name="dvc").start()  # while git works
     # a later start finds out by this that the process is gone
     abandoned.claim(os.environ.get("PREFECT_API_URL", ""), str(_this().id))
     logger = get_run_logger()

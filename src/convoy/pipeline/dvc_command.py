@@ -11,6 +11,7 @@
 This file imports nothing of convoy: it also runs beside the code of an earlier commit.
 """
 
+import atexit
 import ctypes
 import importlib
 import json
@@ -18,6 +19,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -173,4 +175,9 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     given = _awaited() if sys.argv[1] == "later" else sys.argv[2:]
-    sys.exit(main(given) if given is not None else 0)
+    code = main(given) if given is not None else 0
+    threading._shutdown()  # type: ignore[attr-defined]  # as Python's own end, which takes apart what DVC imported
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

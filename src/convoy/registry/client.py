@@ -81,7 +81,15 @@ def connect(root: Path | None) -> Any:
 def warm() -> None:
     """Import MLflow in a thread, for a process that waits for others and will `connect`: it takes seconds."""
     _set()
-    threading.Thread(target=importlib.import_module, args=["mlflow.pyfunc"], name="mlflow").start()
+    threading.Thread(target=_imported, name="mlflow").start()
+
+
+def _imported() -> None:
+    importlib.import_module("mlflow.pyfunc")
+    requirements = importlib.import_module("mlflow.utils.requirements_utils")
+    look = getattr(requirements, "_init_modules_to_packages_map", None)  # for every model
+    if look is not None:
+        look()
 
 
 def _set() -> None:
