@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from convoy.bundle import contents
-from convoy.pipeline import lease, rwlock
+from convoy.pipeline import dvc_command, lease, rwlock
 from convoy.training import journal
 from tests.project import environment, make_project, run
 
@@ -70,11 +70,17 @@ def log(project: Path) -> str:
 
 
 def processes(project: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Command line and process of all that run in this project."""
+    """Command line and process of all that run in this project.
+
+    Of a DVC that was begun ahead and has its arguments since, as of one that was begun with them.
+    """
     for process in psutil.process_iter():
         try:
             if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == project:
-                yield " ".join(process.cmdline()), process
+                command = " ".join(process.cmdline())
+                if process.name() == dvc_command.NAME:
+                    command = command.replace(" later", " dvc --wait-for-lock repro")
+                yield command, process
         except psutil.Error:
             continue
 
