@@ -5,7 +5,8 @@ ConvoyError
 ├── DataError        3   the data are wrong
 ├── IntegrityError   4   bytes are not what they were recorded to be
 ├── ResourceError    5   the environment lacks something (disk, server, package, device)
-└── GateRefused      6   the model was not good enough
+├── GateRefused      6   the model was not good enough
+└── ToldError        1   another process told of an error; its own exit code stands for this one
 
 An error says what happened, where (file, line, key, sample) and how to mend it.
 """
