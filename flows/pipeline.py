@@ -170,13 +170,17 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
 def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
     config = load(ROOT / PARAMS)
     templates.check(ROOT, config)
-    checks = None if checked else check.submit()
+    checks = (
+        check.submit() if fresh is not None and not checked else None
+    )  # else when it is known what is stale
     if config.data.source in fetch.names():
         get_data.submit(config.data.source).result()
     standing = None if fresh is not None else standing_of(ROOT)
     graph = standing.graph if standing else dag.graph(ROOT)
     known = standing.fresh if standing else frozenset(fresh or [])
     if graph.keys() - known:
+        if checks is None and not checked:
+            checks = check.submit()
         ahead.begin(ROOT)
         client.warm()
     try:

@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image
 from ruamel.yaml import YAML
+
+from convoy.pipeline import dvc_command
 
 ROOT = Path(__file__).resolve().parent.parent
 _FILES = ("flows", "src", "scripts", "dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml",
@@ -94,3 +98,19 @@ def run(folder: Path, *command: str, timeout: float = 300) -> subprocess.Complet
         command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout,
         stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
+
+
+def processes(project: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """Command line and process of all that run in this project.
+
+    Of a DVC that was begun ahead and has its arguments since, as of one that was begun with them.
+    """
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == project:
+                command = " ".join(process.cmdline())
+                if process.name() == dvc_command.NAME:
+                    command = command.replace(" later", " dvc --wait-for-lock repro")
+                yield command, process
+        except psutil.Error:
+            continue

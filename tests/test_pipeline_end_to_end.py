@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from convoy.io import sha256_file
-from tests.project import commit, environment, git, make_project, run
+from tests.project import commit, environment, git, make_project, processes, run
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +151,7 @@ def test_a_run_that_is_ended_leaves_no_process_and_completes_later(
     (os.killpg if group else os.kill)(started.pid, number)
     assert started.wait(timeout=30) == 128 + number
     deadline = time.monotonic() + 20  # the mirror tells MLflow how the training ended
-    while (left := list(_processes(project))) and time.monotonic() < deadline:
+    while (left := list(processes(project))) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
     done = run(project, "convoy", "run")
@@ -176,24 +175,12 @@ def _wait_for(name: str, project: Path) -> Any:
     """The first process of this project whose command line holds `name`, a moment after it appeared."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
-        for command, process in _processes(project):
+        for command, process in processes(project):
             if name in command and "/sh" not in command:
                 time.sleep(0.3)
                 return process
         time.sleep(0.02)
     pytest.fail(f"{name} never ran")
-
-
-def _processes(project: Path) -> Iterator[tuple[str, Any]]:
-    """Command line and process of all that run in this project."""
-    import psutil
-
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == project:
-                yield " ".join(process.cmdline()), process
-        except psutil.Error:
-            continue
 
 
 def test_a_wrong_parameter_stops_before_any_stage(tmp_path: Path) -> None:

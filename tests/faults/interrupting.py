@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 
 from convoy.bundle import contents
-from convoy.pipeline import dvc_command, lease, rwlock
+from convoy.pipeline import lease, rwlock
 from convoy.training import journal
-from tests.project import environment, make_project, run
+from tests.project import environment, make_project, processes, run
 
 SECONDS = 1200.0  # for anything that has to happen, on a busy machine
 SMALL: dict[str, dict[str, Any]] = {
@@ -67,22 +67,6 @@ def _session(pid: int) -> int:
 
 def log(project: Path) -> str:
     return (project.parent / "output.log").read_text(encoding="utf-8", errors="replace")
-
-
-def processes(project: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Command line and process of all that run in this project.
-
-    Of a DVC that was begun ahead and has its arguments since, as of one that was begun with them.
-    """
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == project:
-                command = " ".join(process.cmdline())
-                if process.name() == dvc_command.NAME:
-                    command = command.replace(" later", " dvc --wait-for-lock repro")
-                yield command, process
-        except psutil.Error:
-            continue
 
 
 def find(project: Path, name: str) -> psutil.Process | None:
