@@ -170,9 +170,7 @@ def pipeline(checked: bool = False, fresh: list[str] | None = None) -> summary.R
 def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
     config = load(ROOT / PARAMS)
     templates.check(ROOT, config)
-    checks = (
-        check.submit() if fresh is not None and not checked else None
-    )  # else when it is known what is stale
+    checks = check.submit() if fresh is not None and not checked else None  # else below
     if config.data.source in fetch.names():
         get_data.submit(config.data.source).result()
     standing = None if fresh is not None else standing_of(ROOT)
