@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +19,10 @@ from convoy.layout import PARAMS, STATE
 if TYPE_CHECKING:
     from convoy.config.schema import Config
     from convoy.pipeline.fresh import Standing
+    from convoy.pipeline.server import Temporary
+
+_LOOK_SECONDS = 1.0  # between two looks at the server
+_END_SECONDS = 20.0  # for the stages of a run whose server is away: more than what `end_all` gives them
 
 
 def run(
@@ -112,7 +116,7 @@ def _run(root: Path, config: "Config") -> int:
             if server:
                 for name in abandoned.mark(url):  # while the flow's process imports
                     _say(f"flow run {name} is now Crashed: its process is gone")
-            code = process.wait()
+            code = _ended(process, server)
         except SystemExit:
             process.send_signal(signal.SIGTERM)
             process.wait()
@@ -120,6 +124,28 @@ def _run(root: Path, config: "Config") -> int:
         if code > 0 and server:
             server.check()
         return code
+
+
+def _ended(process: "subprocess.Popen[bytes]", server: "Temporary | None") -> int:
+    """Wait for the flow; where its server ends before it, it is told to end, and its stages with it.
+
+    Prefect would try for minutes to reach a server that nobody starts again.
+
+    Raises:
+        ResourceError: the server has ended.
+    """
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_LOOK_SECONDS)
+        if server is None or server.process.poll() is None:
+            continue
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:  # its stages have ended, and it tries to tell the server
+            process.kill()
+            process.wait()
+        server.check()
 
 
 def _say(line: str) -> None:
