@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from convoy.cli import run as run_module
 from convoy.data import downloads
 from convoy.errors import ConfigError, ResourceError
 from convoy.pipeline import abandoned, causes, checking, fresh, recorded, server, summary
@@ -200,3 +202,17 @@ def test_a_project_without_a_flow_is_told_how_to_get_it(
     stands(Standing(GRAPH, ALL))
     (project.root / "flows/pipeline.py").unlink()
     assert isinstance(convoy("run").error, ConfigError)
+
+
+def test_a_flow_whose_server_has_died_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(run_module, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(run_module, "_END_SECONDS", 0.2)
+    dead = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    dead.wait()
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as flow:
+        assert flow.stdout is not None
+        flow.stdout.readline()
+        with pytest.raises(ResourceError, match="ended in the middle of the run"):
+            run_module._ended(flow, server.Temporary(dead, "", tmp_path / "log"))
+    assert flow.returncode == -signal.SIGKILL

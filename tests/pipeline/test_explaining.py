@@ -147,6 +147,16 @@ def test_an_unexpected_error_of_the_flow_is_that_of_its_stage(record: Record, tm
     assert (found.stage, found.lines) == ("train", ("KeyError: 'x'",))
 
 
+def test_a_run_that_ended_its_stages_itself_says_why(record: Record, tmp_path: Path) -> None:
+    stage(record, "prepare", Ending(code=None, signal=15, message="stage prepare was ended from outside"))
+    record.end(Ending(code=None, signal=15))
+    away = "error 5: the temporary Prefect server ended in the middle of the run (signal 9)"
+    record.end(Ending(code=5, message=away))
+    found = explain(tmp_path)
+    assert (found.status, found.cause, found.stage) == ("failed", "server away", "prepare")
+    assert found.message == away
+
+
 def test_a_refusal_is_no_failed_stage(record: Record, tmp_path: Path) -> None:
     stage(record, "package", Ending(code=0))
     record.end(error(GateRefused("worse by 0.1")))

@@ -92,7 +92,8 @@ def explain(root: Path, wanted: str | None = None) -> Explanation:
     told = history.ending(end) if end else None
     failed = last is not None and last["event"] == "stage end" and not history.ending(last).ok
     if told is not None and failed and last is not None and told.code not in (0, 2, 6) and not told.signal:
-        told = history.ending(last)
+        stage = history.ending(last)
+        told = told if told.code and stage.signal else stage  # a run that ended its stages itself says why
     status, cause, ending = _judge(told, [owner for owner in owners if owner])
     training = _training(root, first["t"], end["t"] if end else None)
     at = "" if last is None or status in ("done", "refused") or not (failed or _open(last)) else last["stage"]
