@@ -173,7 +173,7 @@ def _kill(victim: str, project: Path) -> None:
 
 def _wait_for(name: str, project: Path) -> Any:
     """The first process of this project whose command line holds `name`, a moment after it appeared."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300  # on a machine with other work
     while time.monotonic() < deadline:
         for command, process in processes(project):
             if name in command and "/sh" not in command:
