@@ -2,5 +2,5 @@
 
     python -m benchmarks [epoch] [dataset] [flow] [help] [--json FILE]
 
-measure.py holds the method (sides in turns, medians), digits.py the data, ours.py and peers.py the sides.
+measure.py holds the method (sides in turns, medians), prepared.py the data, ours.py and peers.py the sides.
 """

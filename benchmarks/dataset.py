@@ -57,7 +57,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
 
 
 def _model(
-    data: digits.Digits, model: ModelConfig, rounds: int, progress: Callable[[str], None]
+    data: digits.Prepared, model: ModelConfig, rounds: int, progress: Callable[[str], None]
 ) -> tuple[list[list[str]], dict[str, Any]]:
     """Rows of one model, and their numbers."""
     best = best_precision()

@@ -29,7 +29,7 @@ _TOLERANCE = 1e-6
 OURS, BARE, LOOP, SAVING = "convoy", "convoy, no callbacks", "PyTorch loop", "PyTorch loop that saves"
 
 
-def task(data: digits.Digits, model: ModelConfig, precision: Name, epochs: int = _EPOCHS) -> Task:
+def task(data: digits.Prepared, model: ModelConfig, precision: Name, epochs: int = _EPOCHS) -> Task:
     """A short training with the default recipe's optimiser, schedule and batch size."""
     config = data.config.train.model_copy(update={"epochs": epochs, "precision": precision})
     return Task(data, model, config, Precision(precision))
@@ -98,7 +98,7 @@ def difference(job: Task) -> float:
         AssertionError: it is not rounding.
     """
     loader = BatchLoader(
-        [job.digits.train], batch_size=job.config.batch_size, seed=job.config.seed, shuffle=True
+        [job.data.train], batch_size=job.config.batch_size, seed=job.config.seed, shuffle=True
     )
 
     def order(epoch: int) -> torch.Tensor:

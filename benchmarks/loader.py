@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -28,10 +27,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import mnist
 from benchmarks.checkout import PROJECT
-from benchmarks.digits import Digits
 from benchmarks.epoch import best_precision, task
-from benchmarks.measure import Report, in_turns, ratio, spread
+from benchmarks.measure import Report, faster, in_turns, ratio, spread, verdict
 from benchmarks.ours import Timed, turn, whole
+from benchmarks.prepared import Prepared
 from convoy.config.load import load
 from convoy.config.model import MnistCnnConfig
 from convoy.data import pixels, presets
@@ -71,30 +70,14 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
         ):
             seconds = in_turns({k: v[0] for k, v in sides.items()}, rounds, progress)
             count = sides["ours"][1]
-            value = 1 / ratio(seconds["ours"], seconds["peer"])
-            rates = {side: [count / taken for taken in times] for side, times in seconds.items()}
-            rows.append(
-                [
-                    name,
-                    spread_of(rates["peer"]),
-                    spread_of(rates["ours"]),
-                    f"{value:.1f}",
-                    _verdict(value >= SPEEDUP),
-                ]
-            )
+            row, value = faster(name, seconds, count, SPEEDUP)
+            rows.append(row)
             found[name] = {"seconds": seconds, "ratio": value, "pictures": count}
         seconds = _epochs(where / "mnist", Path(folder), rounds, progress)
         value = ratio(seconds["with"], seconds["without"])
         name = f"epoch of mnist_cnn, {best_precision()}, 1 thread"
-        rows.append(
-            [
-                name,
-                spread(seconds["without"]),
-                spread(seconds["with"]),
-                f"{value:.2f}",
-                _verdict(value <= EPOCH),
-            ]
-        )
+        sides = [spread(seconds[side]) for side in ("without", "with")]
+        rows.append([name, *sides, f"{value:.2f}", verdict(value, EPOCH)])
         found["epoch"] = {"seconds": seconds, "ratio": value, "pictures": _TRAINED}
     return Report(
         title="(a), (b) the loader: pictures a second; and an epoch without and with augmentation, seconds",
@@ -107,14 +90,6 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
         ],
         data=found,
     )
-
-
-def spread_of(rates: list[float]) -> str:
-    return f"{median(rates):,.0f} ({min(rates):,.0f}–{max(rates):,.0f})"
-
-
-def _verdict(met: bool) -> str:
-    return "met" if met else "MISSED"
 
 
 class Files(Dataset[tuple[Tensor, int]]):
@@ -214,7 +189,7 @@ def _epochs(root: Path, folder: Path, rounds: int, progress: Callable[[str], Non
     """Seconds of an epoch of real trainings, without and with augmentation, on one thread of torch."""
     images, target = mnist.idx(root)
     images, scaled = images[..., None], images[:_TRAINED] / 255
-    data = Digits(
+    data = Prepared(
         config=load(PROJECT / "recipes" / "digits.yaml"),
         train=mnist.stored(folder / "train", images[:_TRAINED], target[:_TRAINED]),
         val=mnist.stored(folder / "val", images[-512:], target[-512:]),

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.checkout import PROJECT
-from benchmarks.digits import Digits
 from benchmarks.frameworks.turns import BATCH, LR
 from benchmarks.measure import Unavailable
 from benchmarks.ours import Task
+from benchmarks.prepared import Prepared
 from convoy.config.load import load
 from convoy.config.model import MnistCnnConfig
 from convoy.config.train import TrainConfig
@@ -74,13 +74,13 @@ def write_idx(arrays: Path, target: Path) -> None:
             (target / f"{prefix}-{kind}-idx{values.ndim}-ubyte").write_bytes(header + values.tobytes())
 
 
-def stores(arrays: Path, target: Path) -> Digits:
+def stores(arrays: Path, target: Path) -> Prepared:
     """The same as stores below `target`; the test images stand where a training validates."""
     images = np.load(arrays / "train_images.npy")
     scaled = images / 255
     config = load(PROJECT / "recipes" / "digits.yaml")
     plain = config.objective.model_copy(update={"label_smoothing": 0.0})
-    return Digits(
+    return Prepared(
         config=config.model_copy(update={"objective": plain}),
         train=stored(target / "train", images[..., None], np.load(arrays / "train_labels.npy")),
         val=stored(
@@ -92,7 +92,7 @@ def stores(arrays: Path, target: Path) -> Digits:
     )
 
 
-def task(data: Digits, epochs: int, schedule: str = "fixed") -> Task:
+def task(data: Prepared, epochs: int, schedule: str = "fixed") -> Task:
     """mnist_cnn in fp32 with Adam and plain cross-entropy: what any framework starts with."""
     changes = {
         "epochs": epochs,

@@ -20,7 +20,7 @@ from unittest.mock import patch
 import pytorch_lightning as pl
 import torch
 
-from benchmarks.digits import Digits
+from benchmarks.prepared import Prepared
 from convoy.config.model import ModelConfig
 from convoy.config.train import TrainConfig
 from convoy.data.loader import PLAIN, Augment, BatchLoader, Loading
@@ -40,18 +40,18 @@ VALIDATION_BATCH = 512
 class Task:
     """What both sides of a comparison train."""
 
-    digits: Digits
+    data: Prepared
     model: ModelConfig
     config: TrainConfig
     precision: Precision
     loading: Loading = PLAIN
 
     def build(self) -> Network:
-        return network.build(self.model, self.digits.preprocessor)
+        return network.build(self.model, self.data.preprocessor)
 
     @property
     def objective(self) -> Classification:
-        return Classification(self.digits.config.objective)
+        return Classification(self.data.config.objective)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def without_checkpoints(task: Task, augment: Augment | None) -> Timed:
         with suppress(FileNotFoundError):
             _fit(task, augment, record)
         assert not list(Path(folder).rglob("*.ckpt"))
-        return _timed(record, task.config.epochs * -(-len(task.digits.train) // task.config.batch_size))
+        return _timed(record, task.config.epochs * -(-len(task.data.train) // task.config.batch_size))
 
 
 def _fit(task: Task, augment: Augment | None, journal: Journal) -> None:
@@ -98,8 +98,8 @@ def _fit(task: Task, augment: Augment | None, journal: Journal) -> None:
             task.build,
             task.objective,
             task.config,
-            train=[task.digits.train],
-            val=task.digits.val,
+            train=[task.data.train],
+            val=task.data.val,
             augment=augment,
             loading=task.loading,
             device=torch.device("cpu"),
@@ -126,7 +126,7 @@ def _timed(journal: Journal, steps: int) -> Timed:
 def bare(task: Task) -> float:
     """Seconds of an epoch of our Learner and loader in a Trainer without any callback."""
     loader = BatchLoader(
-        [task.digits.train], batch_size=task.config.batch_size, seed=task.config.seed, shuffle=True
+        [task.data.train], batch_size=task.config.batch_size, seed=task.config.seed, shuffle=True
     )
     torch.manual_seed(task.config.seed)
     net = task.build().lay_out(task.precision.memory_format)
@@ -135,7 +135,7 @@ def bare(task: Task) -> float:
     trainer.fit(
         Learner(net, task.objective, task.config, batches=len(loader), samples=loader.samples),
         TensorFeed(loader, lambda: int(trainer.current_epoch)),
-        TensorFeed(BatchLoader([task.digits.val], batch_size=VALIDATION_BATCH)),
+        TensorFeed(BatchLoader([task.data.val], batch_size=VALIDATION_BATCH)),
     )
     return clock.epoch()
 

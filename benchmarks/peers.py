@@ -43,11 +43,9 @@ def loop(task: Task, order: Order, reseed: Reseed | None = None, save: Path | No
         reseed: makes the steps' randomness that of our Learner, to prove equal work.
         save: file to keep the weights and the optimiser in after each epoch, as a careful loop does.
     """
-    images, target = (
-        torch.from_numpy(np.array(x)) for x in (task.digits.train.images, task.digits.train.target)
-    )
+    images, target = (torch.from_numpy(np.array(x)) for x in (task.data.train.images, task.data.train.target))
     val_images, val_target = (
-        torch.from_numpy(np.array(x)) for x in (task.digits.val.images, task.digits.val.target)
+        torch.from_numpy(np.array(x)) for x in (task.data.val.images, task.data.val.target)
     )
     config = task.config
     start = time.perf_counter()
@@ -59,7 +57,7 @@ def loop(task: Task, order: Order, reseed: Reseed | None = None, save: Path | No
     )
     factor = schedules.factor(config.schedule, epochs=config.epochs, steps_per_epoch=steps_per_epoch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    criterion = nn.CrossEntropyLoss(label_smoothing=task.digits.config.objective.label_smoothing)
+    criterion = nn.CrossEntropyLoss(label_smoothing=task.data.config.objective.label_smoothing)
     bf16 = task.precision.name == "bf16"
     set_up = time.perf_counter() - start
     ends, history, steps = [time.perf_counter()], [], 0
@@ -156,27 +154,25 @@ class PlainModule(pl.LightningModule):
 
 def plain_lightning(task: Task, workers: int) -> Timed:
     """Lightning with a per-sample Dataset, a DataLoader and its default checkpoint; no logger, no bar."""
-    digits, config = task.digits, task.config
+    data, config = task.data, task.config
     finish = [
-        albumentations.Normalize(
-            digits.preprocessor["mean"], digits.preprocessor["std"], max_pixel_value=255.0
-        ),
+        albumentations.Normalize(data.preprocessor["mean"], data.preprocessor["std"], max_pixel_value=255.0),
         ToTensorV2(),
     ]
     policy = [
         getattr(albumentations, step["name"])(
             **{k: tuple(v) if isinstance(v, list) else v for k, v in step.items() if k != "name"}
         )
-        for step in digits.transforms
+        for step in data.transforms
     ]
     train = DataLoader(
-        PerSample(digits.train, albumentations.Compose([*policy, *finish])),
+        PerSample(data.train, albumentations.Compose([*policy, *finish])),
         batch_size=config.batch_size,
         shuffle=True,
         num_workers=workers,
     )
     val = DataLoader(
-        PerSample(digits.val, albumentations.Compose(finish)),
+        PerSample(data.val, albumentations.Compose(finish)),
         batch_size=VALIDATION_BATCH,
         num_workers=workers,
     )

@@ -21,8 +21,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.loader import spread_of
-from benchmarks.measure import Report, in_turns, ratio
+from benchmarks.measure import Report, faster, in_turns
 from convoy.data import ragged, store
 from convoy.data.loader import BatchLoader
 from convoy.data.modalities.sequence.augmenting import Policy
@@ -48,16 +47,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
             "peer": _peer(samples, target, workers),
         }
         seconds = in_turns(sides, rounds, progress)
-    value = 1 / ratio(seconds["ours"], seconds["peer"])
-    rates = {side: [_COUNT / taken for taken in times] for side, times in seconds.items()}
-    verdict = "met" if value >= SPEEDUP else "MISSED"
-    row = [
-        "second epoch, jitter",
-        spread_of(rates["peer"]),
-        spread_of(rates["ours"]),
-        f"{value:.1f}",
-        verdict,
-    ]
+    row, value = faster("second epoch, jitter", seconds, _COUNT, SPEEDUP)
     return Report(
         title="sequences a second",
         columns=["", "peer", "ours", "ratio", f"≥ {SPEEDUP:.0f}"],

@@ -61,7 +61,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
     gap = abs(learned[OURS] - learned[LOOP])
     assert gap <= _AGREE, f"the sides do not learn alike: {learned}"
     over = ratio(seconds[OURS], seconds[LOOP])
-    size = len(job.digits.train)
+    size = len(job.data.train)
     rates = {name: size / median(taken) for name, taken in seconds.items()}
     return Report(
         title=f"seconds of an epoch: textcnn, {job.precision.name}, {size:,} sentences",
@@ -112,13 +112,11 @@ def loop(task: Task) -> Timed:
     """What one would write by hand."""
     config, model = task.config, task.model
     assert isinstance(model, TextCnnConfig)
-    ids, target = sentences(task.digits.train)
-    val_ids, val_target = sentences(task.digits.val)
+    ids, target = sentences(task.data.train)
+    val_ids, val_target = sentences(task.data.val)
     start = time.perf_counter()
     torch.manual_seed(config.seed)
-    net = TextCNN(
-        model, len(task.digits.preprocessor["vocabulary"]), len(task.digits.preprocessor["classes"])
-    )
+    net = TextCNN(model, len(task.data.preprocessor["vocabulary"]), len(task.data.preprocessor["classes"]))
     weights = sum(each.numel() for each in net.parameters())
     assert weights == sum(each.numel() for each in task.build().parameters()), "the networks differ in size"
     optimizer = optimizers.optimizer(config.optimizer, groups(net, config.optimizer), head=net.head.weight)
@@ -126,7 +124,7 @@ def loop(task: Task) -> Timed:
         config.schedule, epochs=config.epochs, steps_per_epoch=-(-len(ids) // config.batch_size)
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    criterion = nn.CrossEntropyLoss(label_smoothing=task.digits.config.objective.label_smoothing)
+    criterion = nn.CrossEntropyLoss(label_smoothing=task.data.config.objective.label_smoothing)
     bf16 = task.precision.name == "bf16"
     set_up = time.perf_counter() - start
     ends, history, steps = [time.perf_counter()], [], 0

@@ -51,7 +51,6 @@ def scheduled(
     """A run of the schedule `name`; the parameters are those of `convoy.schedule.plan.Plan`."""
     root = environment.project_root()
     environment.apply(root)
-    threading.Thread(target=import_module, args=["dvc.repo"], name="dvc").start()  # while git works
     # a later start finds out by this that the process is gone
     abandoned.claim(os.environ.get("PREFECT_API_URL", ""), str(_this().id))
     logger = get_run_logger()
@@ -99,6 +98,7 @@ def _run(plan: Plan, say: Say) -> State[Any]:
 
 def _work(root: Path, plan: Plan, last: Last | None, listing: Listing | None, say: Say) -> State[Any]:
     """A run that has the project to itself."""
+    threading.Thread(target=import_module, args=["dvc.repo"], name="dvc").start()  # while git works
     commit = commits.resolve(root, plan.ref)
     with workplace.laid_out(root, commit) as place:
         config = load(place.project / PARAMS)

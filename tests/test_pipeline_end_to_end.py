@@ -63,6 +63,19 @@ def test_a_flow_with_nothing_to_do_skips_each_stage_in_a_task(finished: Path) ->
     assert "registered before" in done.stdout
 
 
+def test_a_flow_whose_checks_fail_ends_with_their_code_and_trains_nothing(tmp_path: Path) -> None:
+    """`convoy run` checks before it starts a flow; a served flow checks beside its first stage."""
+    project = make_project(tmp_path / "project", {"prepare": {"height": 2, "width": 2}})
+    done = run(project, sys.executable, "flows/pipeline.py")
+    assert done.returncode == 2, done.stdout + done.stderr
+    told = done.stderr[done.stderr.rindex("error 2: ") :]
+    assert "Traceback" not in told
+    assert "Running stage 'validate'" not in done.stderr
+    assert not (project / "artifacts" / "train").exists()
+    assert not list(processes(project))
+    assert "failed: the parameters are wrong" in run(project, "convoy", "explain").stdout
+
+
 def test_dvc_repro_alone_ends_in_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     done = run(project, "dvc", "repro")

@@ -45,7 +45,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
 
 def test_both_sides_take_the_same_steps_and_learn_the_same(job: Task) -> None:
     ours, theirs = whole(job, None), loop(job)
-    assert ours.steps == theirs.steps == 4 * -(-len(job.digits.train) // 16)
+    assert ours.steps == theirs.steps == 4 * -(-len(job.data.train) // 16)
     assert ours.history[-1]["val_accuracy"] > 0.9
     assert theirs.history[-1]["val_accuracy"] > 0.9
 
@@ -53,14 +53,14 @@ def test_both_sides_take_the_same_steps_and_learn_the_same(job: Task) -> None:
 def test_the_loops_network_is_ours_where_no_padding_tells_them_apart(job: Task) -> None:
     assert isinstance(job.model, TextCnnConfig)
     theirs, ours = (
-        TextCNN(job.model, len(job.digits.preprocessor["vocabulary"]), 2).eval(),
+        TextCNN(job.model, len(job.data.preprocessor["vocabulary"]), 2).eval(),
         job.build().eval(),
     )
     values = list(theirs.state_dict().values())
     mine = dict(zip(ours.state_dict(), values, strict=True))
     ours.load_state_dict(mine)
-    ids, target = sentences(job.digits.train)
-    assert len(ids) == len(target) == len(job.digits.train)
+    ids, target = sentences(job.data.train)
+    assert len(ids) == len(target) == len(job.data.train)
     with torch.inference_mode():
         for each in ids[:5]:
             assert torch.allclose(ours(each[None]), theirs(each[None]), atol=1e-6)

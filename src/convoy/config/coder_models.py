@@ -1,14 +1,11 @@
 """Autoencoders in section `model`: encoder, code and decoder; and an encoder that was trained before."""
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from convoy.config._base import Section
+from convoy.config._base import Section, Sha256
 from convoy.config.blocks import Activation, Channels, Probability
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class NoiseConfig(Section):
@@ -38,14 +35,7 @@ class CoderConfig(Section):
         description="model.safetensors of an autoencoder with the same encoder, which is taken from it with "
         "its normalisation; null: fresh",
     )
-    sha256: str | None = Field(default=None, description="of the weights")
-
-    @field_validator("sha256")
-    @classmethod
-    def _is_a_digest(cls, value: str | None) -> str | None:
-        if value is not None and not _SHA256.fullmatch(value):
-            raise ValueError("must be 64 hexadecimal digits in lower case")
-        return value
+    sha256: Sha256 | None = Field(default=None, description="of the weights")
 
     @model_validator(mode="after")
     def _a_digest_is_of_weights(self) -> Self:

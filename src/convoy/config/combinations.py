@@ -86,16 +86,6 @@ def objective(name: str, modality: str | None, task: str | None) -> str | None:
     return None
 
 
-def fitted(name: str, model: str) -> str | None:
-    """Why an objective does not go with a model that is fitted once; None where it does."""
-    if name == "classification":
-        return None
-    return (
-        f"name: {name} is learned in epochs, by a network; model {model} is fitted to classes alone: use "
-        "name: classification or another model"
-    )
-
-
 _HOW = {
     "classification": "name a column of classes as data.target",
     "labels": "set data.label_separator or data.label_cols",
@@ -103,8 +93,13 @@ _HOW = {
 }
 
 
-def model(name: str, model: str) -> str | None:
-    """Why an objective does not go with a model; None where it does."""
+def model(name: str, model: str, *, fitted: bool) -> str | None:
+    """Why an objective does not go with a model, which is `fitted` once or trained; None where it does."""
+    if fitted and name != "classification":
+        return (
+            f"name: {name} is learned in epochs, by a network; model {model} is fitted to classes alone: use "
+            "name: classification or another model"
+        )
     if name == "reconstruction" and model not in CODERS:
         return f"name: {name} needs a model that gives its samples back, and {model} does not; " + (
             f"use model.name: {' or '.join(CODERS)}"

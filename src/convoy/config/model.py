@@ -1,11 +1,10 @@
 """Section `model`: one class for each file of convoy/models."""
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from convoy.config._base import Section
+from convoy.config._base import Section, Sha256
 from convoy.config.blocks import Block, HeadConfig, InitConfig, Probability
 from convoy.config.blocks import ConvBlock as ConvBlock
 from convoy.config.classical import (
@@ -33,8 +32,6 @@ from convoy.config.text_models import (
     SeriesConfig,
     TextCnnConfig,
 )
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class LeNet5Config(Section):
@@ -92,7 +89,7 @@ class TimmConfig(Section):
         description="null: fresh; hub: timm's own, through the hub's cache; package:NAME: the file in an "
         "installed Python package; else a .safetensors, .pth or .pt file",
     )
-    sha256: str | None = Field(default=None, description="of the weights, where they are a file")
+    sha256: Sha256 | None = Field(default=None, description="of the weights, where they are a file")
     mean: list[float] | None = Field(
         default=None,
         min_length=1,
@@ -101,13 +98,6 @@ class TimmConfig(Section):
     std: list[Annotated[float, Field(gt=0.0)]] | None = None
     dropout: Probability = 0.0
     drop_path: Probability = Field(default=0.0, description="stochastic depth, where the architecture has it")
-
-    @field_validator("sha256")
-    @classmethod
-    def _is_a_digest(cls, value: str | None) -> str | None:
-        if value is not None and not _SHA256.fullmatch(value):
-            raise ValueError("must be 64 hexadecimal digits in lower case")
-        return value
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Self:

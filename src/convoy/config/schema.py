@@ -130,9 +130,8 @@ class Config(Section):
         modality, task = (data.modality, data.task) if data is not None else (None, None)
         _refuse(combinations.objective(value.name, modality, task))
         model = info.data.get("model")
-        if model is not None and fitted(model):
-            _refuse(combinations.fitted(value.name, model.name))
-        _refuse(combinations.model(value.name, model.name) if model is not None else None)
+        if model is not None:
+            _refuse(combinations.model(value.name, model.name, fitted=fitted(model)))
         mixing = [name for name in ("mixup", "cutmix") if getattr(augment, name, None) is not None]
         if mixing and not combinations.SUITS[value.name].copies:
             raise ValueError(
