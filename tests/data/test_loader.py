@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from convoy.data import loader as loaders
+from convoy.data import ragged
+from convoy.data import store as stores
 from convoy.data.augment import Policy
-from convoy.data.loader import Batch, BatchLoader, auto_workers, batch_key
+from convoy.data.loader import Batch, BatchLoader, Loading, auto_workers, batch_key
 from convoy.data.store import Store
 from tests.toys import write_store
 
@@ -191,6 +193,50 @@ def test_small_pictures_are_made_by_one_thread_and_large_ones_by_all(
 
     assert len(makers(0)) == 3
     assert len(makers(1 << 15)) == 1
+
+
+@pytest.mark.parametrize(("length", "threads"), [(4, 1), (4000, 3)], ids=["short", "long"])
+def test_short_sequences_are_made_by_one_thread_and_long_ones_by_all(
+    length: int, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loaders, "_SMALL", 1 << 15)
+    samples = [np.zeros((length, 1), np.float32)] * 48
+    ids = np.array([f"{number:032d}" for number in range(48)], "S32")
+    stores.finish(
+        tmp_path,
+        [],
+        None,
+        {"target": np.zeros(48, np.int64), "id": ids},
+        {"signal": ragged.of(samples, "<f4")},
+    )
+    meeting = threading.Barrier(threads)
+
+    def make(number: int, indices: NDArray[np.int64]) -> str:
+        meeting.wait(timeout=20)
+        return threading.current_thread().name
+
+    loader = BatchLoader([Store.open(tmp_path)], batch_size=8, workers=3, loading=Loading(length="signal"))
+    assert len(set(loader.each(make))) == threads
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "shuffle", "sizes"),
+    [
+        (7, True, [7] * 6 + [8]),
+        (7, False, [7] * 7 + [1]),
+        (9, True, [9] * 5 + [5]),
+        (1, True, [1] * 50),
+        (60, True, [50]),
+    ],
+)
+def test_of_a_shuffled_epoch_no_batch_is_a_single_sample(
+    store: Store, batch_size: int, shuffle: bool, sizes: list[int]
+) -> None:
+    loader = BatchLoader([store], batch_size=batch_size, shuffle=shuffle)
+    assert len(loader) == len(sizes)
+    batches = list(loader)
+    assert [len(batch["target"]) for batch in batches] == sizes
+    assert len({bytes(name) for batch in batches for name in batch["id"]}) == 50
 
 
 def test_without_workers_nothing_is_made_ahead_and_no_thread_is_started(store: Store) -> None:

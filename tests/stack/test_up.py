@@ -118,7 +118,7 @@ def test_one_that_is_killed_leaves_no_process_and_the_next_one_starts(tmp_path: 
         until(lambda: all(map(gone, family)), what="the end of them all")
     assert (project / standing.FILE).exists()
     with up(project, "--no-serve") as second:
-        assert second.found.pid == second.process.pid
+        assert second.found.owner.pid == second.process.pid
     assert run(project, "git", "status", "--porcelain").stdout == ""
 
 

@@ -215,21 +215,22 @@ def test_the_live_journal_tells_what_a_tracker_needs(run: Run) -> None:
     json.dumps(start)
 
 
-def test_a_last_batch_of_one_picture_is_refused_where_batch_normalisation_could_not_learn(
+def test_batches_of_one_picture_are_refused_where_batch_normalisation_could_not_learn(
     tmp_path: Path,
 ) -> None:
     write_prepared(tmp_path / "prepared")
     write_policy(tmp_path / "augmented")
     halving = [ConvBlock(channels=2)] * 3  # 12 pixels to 1
     deep = CnnConfig(name="cnn", blocks=[*halving, ConvBlock(channels=2, pool="none")])
-    section = config(batch_size=9)  # 64 = 7 × 9 + 1
 
-    def run(model: ModelConfig) -> None:
+    def run(model: ModelConfig, batch_size: int) -> None:
+        section = config(batch_size=batch_size)
         train(
             tmp_path / "prepared", tmp_path / "augmented", model, ClassificationConfig(name="classification"),
             section, state=tmp_path / "state", out=tmp_path / "out",
         )  # fmt: skip
 
-    run(MODEL)  # a map of several places gives it a spread
+    run(MODEL, 1)  # a map of several places gives it a spread
+    run(deep, 9)  # 64 = 7 × 9 + 1: the last one goes into the batch before
     with pytest.raises(ConfigError, match="leave a process a single one"):
-        run(deep)
+        run(deep, 1)

@@ -57,3 +57,9 @@ def test_nothing_is_weighed_where_nothing_is_accumulated() -> None:
     plain = Accumulation(every=1, batches=5, batch_size=4, samples=18)
     found = {weight for batch in range(5) for weight in plain.weights(batch)}
     assert found == {1.0}
+
+
+def test_a_last_batch_with_one_sample_more_counts_them_all() -> None:
+    groups = Accumulation(every=2, batches=4, batch_size=4, samples=17)  # 4, 4, 4 and 5
+    assert groups.weights(2) == (pytest.approx(2 * 4 / 9), 1.0)
+    assert groups.weights(3) == (pytest.approx(2 * 5 / 9), 1.0)

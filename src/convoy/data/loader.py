@@ -7,7 +7,7 @@ stream is the same for any number of threads.
 Threads and not processes: OpenCV, numpy's gathering and its random numbers work without the interpreter's
 lock, and a batch needs no copy to get from one to the other. Of small pictures the lock's handing over costs
 more than the work that it frees (28 × 28: two threads made 0.7 of the batches of one), so one thread makes
-those, however many are allowed.
+those, however many are allowed. Sequences and texts are worked on batch by batch, so there the batch counts.
 """
 
 import threading
@@ -32,7 +32,7 @@ T = TypeVar("T")
 WORKERS, PREFETCH = 1, 4
 _MOST_WORKERS = 8  # that `auto` makes
 _POOL = 50  # batches whose samples are sorted by length
-_SMALL = 1 << 15  # bytes of a picture below which one thread makes the batches
+_SMALL = 1 << 15  # bytes of a picture, or of a batch of sequences, below which one thread makes the batches
 
 
 class Augment(Protocol):
@@ -77,7 +77,8 @@ class BatchLoader:
 
     Args:
         stores: read one after the other, as if they were one.
-        batch_size: samples in a batch; the last one of an epoch may be smaller.
+        batch_size: samples in a batch; the last one of an epoch may be smaller. Of a shuffled epoch a single
+            last sample goes into the batch before: batch normalisation could not learn from it alone.
         seed: keys order and augmentation.
         shuffle: without it, the stored order.
         augment: (images (B, H, W, C) uint8, seed) -> images of the same shape.
@@ -112,7 +113,9 @@ class BatchLoader:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return -(-self.samples // self.batch_size)
+        whole, rest = divmod(self.samples, self.batch_size)
+        joined = self.shuffle and rest == 1 and whole > 0
+        return whole + (rest > 0 and not joined)
 
     @property
     def samples(self) -> int:
@@ -146,12 +149,19 @@ class BatchLoader:
         order = self.order()
 
         def task(number: int) -> Callable[[], T]:
-            indices = order[number * self.batch_size : (number + 1) * self.batch_size]
+            end = (number + 1) * self.batch_size if number + 1 < len(self) else len(order)
+            indices = order[number * self.batch_size : end]
             return lambda: make(number, indices)
 
-        small = self.stores[0].sample_bytes < _SMALL
-        workers = min(self.workers, 1) if small else self.workers
+        workers = min(self.workers, 1) if self._small() else self.workers
         return _ahead([task(number) for number in range(first, len(self))], workers, self.prefetch)
+
+    def _small(self) -> bool:
+        """Whether what is done at a time without the lock, a picture or a batch of all else, is little."""
+        first, length = self.stores[0], self.loading.length
+        if first.sample_bytes or length is None:
+            return first.sample_bytes < _SMALL
+        return self.batch_size * first.field(length)[0].nbytes < _SMALL * len(first)
 
     def batch(self, number: int, indices: Indices) -> Batch:
         """The samples at `indices`, augmented as batch `number` of the epoch."""

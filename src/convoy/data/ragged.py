@@ -4,7 +4,9 @@ A field `name` of a batch is two arrays: `name` (sum of the lengths, …) and `n
 functions work on whole batches.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,10 @@ from numpy.typing import NDArray
 
 Values = NDArray[Any]
 Offsets = NDArray[np.int64]
+
+_LONG = (
+    96  # numbers of a sample in the mean, above which copying sample by sample is faster than place by place
+)
 
 
 def offsets_of(name: str) -> str:
@@ -33,8 +39,12 @@ def positions(starts: Offsets, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def take(values: Values, bounds: Offsets, indices: NDArray[np.integer[Any]]) -> tuple[Values, Offsets]:
     """The samples at `indices` (B,)."""
     starts = bounds[indices]
-    lengths = bounds[np.asarray(indices) + 1] - starts
-    return values[positions(starts, lengths)], offsets(lengths)
+    ends = bounds[np.asarray(indices) + 1]
+    total = offsets(ends - starts)
+    if not _long(values, int(total[-1]), len(starts)):
+        return values[positions(starts, ends - starts)], total
+    pieces = [values[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return np.concatenate(pieces), total
 
 
 def keep(values: Values, bounds: Offsets, mask: NDArray[np.bool_]) -> tuple[Values, Offsets]:
@@ -47,6 +57,10 @@ def padded(values: Values, bounds: Offsets, width: int, fill: Any = 0) -> Values
     """(B, width, …), every sample from the left, what is missing filled; none may be longer."""
     lengths = np.diff(bounds)
     result = np.full((len(lengths), width, *values.shape[1:]), fill, values.dtype)
+    if _long(values, len(values), len(lengths)):
+        for row, (start, end) in enumerate(pairwise(bounds.tolist())):
+            result[row, : end - start] = values[start:end]
+        return result
     rows = np.repeat(np.arange(len(lengths)), lengths)
     result[rows, np.arange(len(values)) - np.repeat(bounds[:-1], lengths)] = values
     return result
@@ -57,3 +71,8 @@ def of(samples: Sequence[Values], dtype: str) -> tuple[Values, Offsets]:
     lengths = np.fromiter((len(sample) for sample in samples), np.int64, len(samples))
     flat = np.concatenate(samples).astype(dtype) if len(samples) else np.zeros(0, dtype)
     return flat, offsets(lengths)
+
+
+def _long(values: Values, places: int, samples: int) -> bool:
+    """Whether `samples` samples with so many `places` together are worth a Python step each."""
+    return places * math.prod(values.shape[1:]) > _LONG * samples

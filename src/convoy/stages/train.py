@@ -36,7 +36,7 @@ from convoy.io import (
     write_text,
 )
 from convoy.layout import AUGMENT, PREPARE, STATE, TRAIN
-from convoy.training import classical, compiling, distributed, exactness, network, precision
+from convoy.training import classical, compiling, described, distributed, exactness, network, precision
 from convoy.training.fit import Fitted, advance, pick_device, prepare, result
 from convoy.training.journal import Event, Journal, dump, without_times
 from convoy.training.objectives._base import Objective, Targets
@@ -212,7 +212,10 @@ class _Job:
         """Of a rank, in any batch of an epoch."""
         size, ranks = self.config.batch_size, self.config.distributed.ranks
         samples = sum(len(store) for store in self.stores)
-        return max(1, min(size, samples % size or size) // ranks)
+        last = samples % size
+        if last == 1 and samples > size:  # it goes into the batch before
+            last = 0
+        return max(1, min(size, last or size) // ranks)
 
     def _learns_from_one(self) -> None:
         """Raises:
@@ -372,50 +375,10 @@ def _start(
         "start",
         synced=True,
         key=key,
-        name=_name(facts, key),
-        params=_params(facts, preprocessor),
+        name=described.name(facts, key),
+        params=described.params(facts, preprocessor),
         datasets=[{"name": "prepared", "digest": facts["data_digest"]}],
     )
-
-
-def _name(facts: dict[str, Any], key: str) -> str:
-    optimizer = facts["train"]["optimizer"]
-    model = facts["model"].get("architecture", facts["model"]["name"])
-    if "classifier" in facts["model"]:
-        return f"{model}-{facts['model']['classifier']['name']}-{key[:4]}"
-    return f"{model}-{optimizer['name']}-lr{optimizer['lr']:g}-{key[:4]}"
-
-
-def _params(facts: dict[str, Any], preprocessor: dict[str, Any]) -> dict[str, Any]:
-    """The settings worth comparing between runs, flat and short."""
-    settings = facts["train"]
-    stopping = settings["early_stopping"]
-    transforms = (
-        [step["name"] for step in facts["augment"]["transforms"]] if facts["augment"]["online"] else []
-    )
-    params = {
-        **{f"model.{name}": value for name, value in facts["model"].items()},
-        **{f"optimizer.{name}": value for name, value in settings["optimizer"].items()},
-        **{f"schedule.{name}": value for name, value in settings["schedule"].items()},
-        "early_stopping": f"{stopping['monitor']}, patience {stopping['patience']}" if stopping else "off",
-        "epochs": settings["epochs"],
-        "batch_size": settings["batch_size"],
-        "seed": settings["seed"],
-        "loss": facts["objective"]["loss"]["name"],
-        **{n: facts["objective"][n] for n in ("label_smoothing",) if n in facts["objective"]},
-        "augment.online": " ".join(transforms) or "none",
-        "augment.mixing": str(Mixing.of(facts["augment"]) or "none"),
-        "augment.offline_copies": facts["augment"]["offline_copies"],
-        **network.entry(preprocessor).params(preprocessor),
-        "classes": len(preprocessor["classes"]),
-        "device": facts["device"],
-        "precision": facts["precision"],
-        "memory_format": facts["memory_format"],
-        "compile": facts["compile"],
-        "threads": facts["threads"],
-        "ranks": facts["ranks"],
-    }
-    return classical.described(facts["model"], params) if "classifier" in facts["model"] else params
 
 
 def _write(

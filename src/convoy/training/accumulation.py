@@ -38,4 +38,5 @@ class Accumulation:
 
     def _samples(self, first: int, last: int) -> int:
         """Of the batches from `first` up to `last`."""
-        return min(last * self.batch_size, self.samples) - first * self.batch_size
+        end = last * self.batch_size if last < self.batches else self.samples
+        return end - first * self.batch_size

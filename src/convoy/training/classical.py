@@ -34,7 +34,10 @@ from convoy.training.progress import say
 
 PRECISION = Precision("fp32")
 ENDED_BY = "fit"
-_BATCH = 32  # what is worked on stays in the cache
+_BATCH = 32
+# Pixels of a batch of pictures: what is worked on stays near the processor, and each operation is long enough
+# for another thread to work meanwhile (28 × 28: with 32 a batch, two threads were slower than one).
+_PIXELS, _FEWEST, _MOST = 1 << 17, 16, 256
 # Settings of a training in epochs, as `runs` would show them.
 _UNUSED = (
     "optimizer.", "schedule.", "early_stopping", "batch_size", "loss", "label_smoothing",
@@ -130,12 +133,20 @@ def features(network: Network, loader: BatchLoader, threads: int) -> Matrix:
     torch.set_num_threads(1)
     network.body = body.features
     try:
-        parts = list(in_chunks(work, loader.samples, _BATCH, threads))
+        parts = list(in_chunks(work, loader.samples, _together(loader.stores[0]), threads))
     finally:
         network.body = body
         torch.set_num_threads(before)
     joined: Matrix = sparse.vstack(parts, format="csr") if few else np.concatenate(parts)
     return joined
+
+
+def _together(store: Store) -> int:
+    """Samples whose features are computed at once."""
+    if not store.sample_bytes:
+        return _BATCH
+    pixels = math.prod(store.images.shape[1:3])
+    return min(_MOST, max(_FEWEST, _PIXELS // pixels))
 
 
 def described(model: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:

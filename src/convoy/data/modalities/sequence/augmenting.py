@@ -95,8 +95,12 @@ def preview(
 def _jitter(
     values: Values, bounds: Offsets, chosen: Chosen, given: Given, random: Random
 ) -> tuple[Values, Offsets]:
-    noise = random.standard_normal(values.shape, np.float32) * np.float32(given["sigma"])
-    return values + noise * np.repeat(chosen, np.diff(bounds))[:, None], bounds
+    noise: Values = random.standard_normal(values.shape, np.float32)
+    noise *= np.float32(given["sigma"])
+    if not chosen.all():
+        noise *= np.repeat(chosen, np.diff(bounds))[:, None]
+    noise += values
+    return noise, bounds
 
 
 def _scaling(
