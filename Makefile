@@ -11,8 +11,9 @@ SHELL := /bin/bash
 
 PYTHON ?= python3.11
 VENV := .venv
-# Which of the slow tests `make test-slow` runs, and in how many processes (0: in its own, one after the other).
+# Which of the slow tests `make test-slow` runs, of which files, and in how many processes (0: in its own, one after the other).
 SLOW ?= slow
+TESTS ?= tests
 WORKERS ?= 0
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
@@ -55,7 +56,7 @@ test: $(VENV)/.installed-dev
 	@pytest -m "not slow" --numprocesses auto
 
 test-slow: $(VENV)/.installed-dev
-	@pytest -m "$(SLOW)" --numprocesses $(WORKERS)
+	@pytest $(TESTS) -m "$(SLOW)" --numprocesses $(WORKERS)
 
 # strace, PostgreSQL and a user who may mount a disk; what is missing is skipped with the reason
 faults: $(VENV)/.installed-dev
