@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 Values = NDArray[Any]
 Offsets = NDArray[np.int64]
 
-_LONG = (
-    96  # numbers of a sample in the mean, above which copying sample by sample is faster than place by place
-)
+# Numbers of a sample, in the mean, above which copying sample by sample is faster than place by place.
+_LONG = 96
 
 
 def offsets_of(name: str) -> str:
