@@ -37,7 +37,9 @@ def find(client: Any, experiment: str | None, wanted: str) -> Any:
         and (run.info.run_id.startswith(wanted) or key(run).startswith(wanted))
     ]
     if not found:
-        raise ConfigError(f"no run is called {wanted!r}", fix="`convoy runs` lists them by name and id")
+        raise ConfigError(
+            f"no run is called {wanted!r}", fix="`convoy runs` lists them by name and id; a version is NAME/3"
+        )
     if len(found) > 1:
         names = ", ".join(f"{run.info.run_name} ({run.info.run_id[:8]})" for run in found[:5])
         raise ConfigError(f"{len(found)} runs are called {wanted!r}: {names}", fix="write more of the id")
