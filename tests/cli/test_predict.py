@@ -76,6 +76,15 @@ def test_what_cannot_be_read_is_named_and_the_others_are_predicted(convoy: Comma
     assert sum(row["label"] == "up" for row in rows) == len(list(pictures.glob("up/*.png"))) - 2
 
 
+def test_where_nothing_can_be_read_there_is_no_table(convoy: Command, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    answer = convoy("predict", str(empty), "--model", BUNDLE)
+    assert isinstance(answer.error, DataError)
+    assert answer.out == ""
+    assert f"{empty}: the file is empty" in answer.err
+
+
 def test_pictures_that_a_csv_file_lists_are_predicted(
     convoy: Command, pictures: Path, tmp_path: Path
 ) -> None:

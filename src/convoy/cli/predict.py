@@ -169,14 +169,15 @@ def _rows(batch: "Batch", names: Sequence[str], predictor: "Predictor", version:
 
 @contextmanager
 def _shown(noun: str, output: "Output") -> "Iterator[Write]":
-    """Collects what the terminal's table holds, and prints it at the end."""
+    """Collects what the terminal's table holds, and prints it at the end, if anything was predicted."""
     cells: list[tuple[object, ...]] = []
 
     def write(rows: "Sequence[Row]") -> None:
         cells.extend((row.path, *row.head) for row in rows if row.error is None)
 
     yield write
-    _server.show_table((noun, *(name for name, _ in output.head)), cells)
+    if cells:
+        _server.show_table((noun, *(name for name, _ in output.head)), cells)
 
 
 @contextmanager
