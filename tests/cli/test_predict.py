@@ -76,8 +76,8 @@ def test_what_cannot_be_read_is_named_and_the_others_are_predicted(convoy: Comma
     assert sum(row["label"] == "up" for row in rows) == len(list(pictures.glob("up/*.png"))) - 2
 
 
-def test_where_nothing_can_be_read_there_is_no_table(convoy: Command, tmp_path: Path) -> None:
-    empty = tmp_path / "empty.png"
+def test_where_nothing_can_be_read_there_is_no_table(convoy: Command, pictures: Path) -> None:
+    empty = pictures / "empty.png"
     empty.touch()
     answer = convoy("predict", str(empty), "--model", BUNDLE)
     assert isinstance(answer.error, DataError)

@@ -326,13 +326,17 @@ Command = Callable[..., Answer]
 
 @pytest.fixture
 def convoy(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs a command of the command line in this process; the environment is as before afterwards."""
+    """Runs a command of the command line in this process; the environment is as before afterwards.
+
+    Never in this repository, whose state a test would read and change: a test names the project it is in.
+    """
     from convoy.cli.app import app
 
     for name, value in environment.variables(Path.cwd()).items():
         monkeypatch.setenv(name, os.environ.get(name, value))  # so that what commands set is taken back
 
     def run(*arguments: str) -> Answer:
+        assert not (Path.cwd() / "src" / "convoy").is_dir(), "the test is in no project of its own"
         result = CliRunner().invoke(app, [str(a) for a in arguments])
         if result.exception is not None and not isinstance(result.exception, ConvoyError | SystemExit):
             raise result.exception
