@@ -13,8 +13,6 @@ import psutil
 from PIL import Image
 from ruamel.yaml import YAML
 
-from convoy.pipeline import dvc_command
-
 ROOT = Path(__file__).resolve().parent.parent
 _FILES = ("flows", "src", "scripts", "dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml",
           "requirements.lock", "data/fixes.csv", ".dvc/config", ".dvc/.gitignore",
@@ -101,16 +99,10 @@ def run(folder: Path, *command: str, timeout: float = 300) -> subprocess.Complet
 
 
 def processes(project: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Command line and process of all that run in this project.
-
-    Of a DVC that was begun ahead and has its arguments since, as of one that was begun with them.
-    """
+    """Command line and process of all that run in this project."""
     for process in psutil.process_iter():
         try:
             if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == project:
-                command = " ".join(process.cmdline())
-                if process.name() == dvc_command.NAME:
-                    command = command.replace(" later", " dvc --wait-for-lock repro")
-                yield command, process
+                yield " ".join(process.cmdline()).rstrip(), process
         except psutil.Error:
             continue

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 RUN, FLOW, SERVER = "bin/convoy run", "flows/pipeline.py", "prefect server start"
-DVC, MIRROR = "--wait-for-lock repro", "convoy.registry.mirror"
+DVC, MIRROR, WARM = "--wait-for-lock repro", "convoy.registry.mirror", "convoy.pipeline.warm"
 
 # what, how, in which stage, and what `convoy explain` says of it; "": the run goes on
 TREE = [
@@ -112,6 +112,20 @@ def test_the_rest_of_the_tree_killed_or_told_to_end_in_turn(undisturbed: str, tm
         assert (process.returncode == 0) == ("done" in causes)
     assert bundle(project) == undisturbed
     assert mlflow_runs(project) == ["FINISHED"]
+    nothing_is_left(project)
+
+
+@pytest.mark.parametrize("number", [KILL, TERM])
+def test_a_stage_goes_on_without_the_process_that_it_was_forked_from(
+    undisturbed: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The stages after it begin by themselves, or are forked from another such process."""
+    project = small_project(tmp_path / "project")
+    with started(project, "convoy", "run") as process:
+        hit(project, WARM, number, "convoy stage train")
+        assert process.wait(SECONDS) == 0, log(project)[-3000:]
+    assert "Retry 1/" not in log(project)
+    assert bundle(project) == undisturbed
     nothing_is_left(project)
 
 

@@ -1,19 +1,26 @@
-"""DVC processes that are begun ahead."""
+"""DVC commands of a run, and the process that they are forked from."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from convoy.pipeline import ahead, dvc_command, rwlock
+from convoy.pipeline import ahead, rwlock
 from tests.pipeline import toyline
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows their name")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is forked")
+
+SECONDS = 60
+
+
+BIN_FIRST = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture
@@ -23,75 +30,156 @@ def project(tmp_path: Path) -> Iterator[Path]:
     ahead.drop()
 
 
-def run(project: Path, *arguments: str) -> tuple[int, str]:
-    with ahead.start(project, arguments, {**os.environ, "WHO": "me"}) as process:
-        said = process.communicate(timeout=60)[0]
-    return process.returncode, said
+def run(project: Path, *arguments: str, **variables: str) -> tuple[int, str, bool]:
+    """Exit code, output, and whether the command was forked."""
+    with begun(project, *arguments, **variables) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        return process.wait(SECONDS), said, isinstance(process, ahead.Forked)
 
 
-def waiting(project: Path) -> ahead.Process | None:
-    return ahead._waiting.get(project)
+@contextmanager
+def begun(project: Path, *arguments: str, **variables: str) -> Iterator[ahead.Process]:
+    """A command; at the end, none of its group is left."""
+    process = ahead.start(project, arguments, {**os.environ, "PATH": BIN_FIRST, **variables})
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(SECONDS)
+        assert process.stdout is not None
+        process.stdout.close()
 
 
-def test_it_does_what_one_that_was_not_begun_ahead_does(project: Path, tmp_path: Path) -> None:
+def warm(project: Path) -> "subprocess.Popen[bytes]":
+    return ahead._warm[project].process
+
+
+def calls(project: Path, command: str, *, stage: str = "read") -> None:
+    """Let a stage be another command."""
+    text = (project / "dvc.yaml").read_text()
+    before = next(line for line in text.splitlines() if f"python stage.py {stage}.txt" in line)
+    (project / "dvc.yaml").write_text(text.replace(before, f"    cmd: {command}"))
+
+
+def wait_for(process: ahead.Process, name: str) -> None:
+    """Until a process below this one has the command line `name`."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        with suppress(psutil.NoSuchProcess):
+            below = psutil.Process(process.pid).children(recursive=True)
+            if any(name in " ".join(child.cmdline()) for child in below):
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{name} never ran")
+
+
+def test_a_forked_command_does_what_any_other_does(project: Path, tmp_path: Path) -> None:
     other = toyline.copy(project, tmp_path / "other")
     ahead.begin(project)
-    begun = waiting(project)
-    assert run(project, "repro", "--single-item", "read")[0] == 0
-    assert begun is not None
-    assert begun.returncode == 0
-    assert waiting(project) is None
-    assert run(other, "repro", "--single-item", "read")[0] == 0
+    for stage in ("read", "scale"):
+        code, said, forked = run(project, "repro", "--single-item", stage)
+        assert (code, forked) == (0, True), said
+        assert run(other, "repro", "--single-item", stage) == (0, said, False)
     assert (project / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()
 
 
-def test_it_takes_the_environment_of_the_moment_it_is_needed(project: Path) -> None:
-    text = (project / "dvc.yaml").read_text()
-    (project / "dvc.yaml").write_text(
-        text.replace("cmd: python stage.py sum", "cmd: echo $WHO; python stage.py sum")
-    )
-    for stage in ("read", "scale"):
-        run(project, "repro", "--single-item", stage)
+def test_a_forked_stage_is_the_command_that_dvc_was_to_run(project: Path, tmp_path: Path) -> None:
+    calls(project, "convoy stage nobody")
+    other = toyline.copy(project, tmp_path / "other")
     ahead.begin(project)
-    code, said = run(project, "repro", "--single-item", "sum")
+    code, said, forked = run(project, "repro", "--single-item", "read")
+    assert forked
+    assert code == 255
+    assert "no stage is called 'nobody'" in said
+    assert "exited with 2" in said
+    assert run(other, "repro", "--single-item", "read") == (255, said, False)
+
+
+def test_a_stage_begins_anew_where_its_imports_might_not_be_what_they_were(project: Path) -> None:
+    calls(project, "convoy stage nobody")
+    ahead.begin(project)
+    code, said, forked = run(project, "repro", "--single-item", "read", PYTHONVERBOSE="1")
+    assert (code, forked) == (255, True)
+    assert "\nimport 'convoy.cli'" in said  # of a Python that has just begun
+    assert "no stage is called 'nobody'" in said
+
+
+def test_it_takes_the_environment_of_the_moment_it_is_needed(project: Path) -> None:
+    calls(project, "echo $WHO; echo > read.txt")
+    ahead.begin(project)
+    code, said, _ = run(project, "repro", "--single-item", "read", WHO="me")
     assert code == 0
     assert "\nme\n" in said
 
 
 def test_its_exit_code_is_dvcs(project: Path) -> None:
     ahead.begin(project)
-    code, said = run(project, "repro", "--single-item", "nobody")
-    assert code == 255
+    code, said, forked = run(project, "repro", "--single-item", "nobody")
+    assert (code, forked) == (255, True)
     assert "nobody" in said
 
 
-def test_it_is_a_dvc_command_once_it_works_and_none_while_it_waits(project: Path) -> None:
-    text = (project / "dvc.yaml").read_text()
-    (project / "dvc.yaml").write_text(text.replace("cmd: python stage.py read.txt", "cmd: sleep 60; python"))
+def test_commands_run_beside_each_other(project: Path) -> None:
+    calls(project, "sleep 60", stage="beside")
+    ahead.begin(project)
+    with begun(project, "repro", "--single-item", "beside") as long:
+        wait_for(long, "sleep 60")
+        assert run(project, "repro", "--single-item", "read")[0] == 0
+        assert long.poll() is None
+        os.killpg(long.pid, signal.SIGKILL)
+        assert long.wait(SECONDS) == -signal.SIGKILL
+        assert long.poll() == -signal.SIGKILL
+
+
+def test_a_command_that_takes_longer_is_waited_for_again(project: Path) -> None:
+    calls(project, "sleep 60")
+    ahead.begin(project)
+    with begun(project, "repro", "--single-item", "read") as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.1)
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(SECONDS) == -signal.SIGTERM
+
+
+def test_it_is_a_dvc_command_once_it_works_and_none_while_nothing_is_wanted(project: Path) -> None:
+    calls(project, "sleep 60")
     ahead.begin(project)
     assert rwlock._dvc_commands(project) == []
-    with ahead.start(project, ["repro", "--single-item", "read"], os.environ) as process:
-        deadline = time.monotonic() + 60
-        while not rwlock._dvc_commands(project) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert process.pid in rwlock._dvc_commands(project)
-        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-            each.kill()
+    with begun(project, "repro", "--single-item", "read") as process:
+        wait_for(process, "sleep 60")
+        assert rwlock._dvc_commands(project) == [process.pid]
+        shown = " ".join(psutil.Process(process.pid).cmdline())
+        assert shown.strip() == "dvc repro --single-item read"
+
+
+def test_a_command_outlives_what_it_was_forked_from(project: Path) -> None:
+    calls(project, "until test -e go; do sleep 0.1; done; echo > read.txt")
+    ahead.begin(project)
+    with begun(project, "repro", "--single-item", "read") as process:
+        wait_for(process, "sleep 0.1")
+        warm(project).kill()
+        warm(project).wait()
+        (project / "go").touch()
+        assert process.wait(SECONDS) == 0
+    assert run(project, "repro", "--single-item", "scale")[::2] == (0, False)
 
 
 def test_one_that_was_killed_meanwhile_is_replaced(project: Path) -> None:
     ahead.begin(project)
-    begun = waiting(project)
-    assert begun is not None
-    begun.kill()
-    begun.wait()
-    assert run(project, "repro", "--single-item", "read")[0] == 0
+    before = warm(project)
+    before.kill()
+    before.wait()
+    ahead.begin(project)
+    assert warm(project).pid != before.pid
+    assert run(project, "repro", "--single-item", "read")[::2] == (0, True)
 
 
-def test_what_waits_ends_with_the_process_that_began_it(project: Path) -> None:
+def test_it_ends_with_the_process_that_began_it(project: Path) -> None:
     text = (
         "import os, sys; from pathlib import Path; from convoy.pipeline import ahead;"
-        "root = Path(sys.argv[1]); ahead.begin(root); print(ahead._waiting[root].pid, flush=True);"
+        "root = Path(sys.argv[1]); ahead.begin(root); print(ahead._warm[root].process.pid, flush=True);"
         "os._exit(9)"
     )
     done = subprocess.run(
@@ -100,20 +188,13 @@ def test_what_waits_ends_with_the_process_that_began_it(project: Path) -> None:
     assert done.returncode == 9, done.stderr
     pid = int(done.stdout)
     if psutil.pid_exists(pid):
-        psutil.Process(pid).wait(30)
+        psutil.Process(pid).wait(SECONDS)
     assert not psutil.pid_exists(pid)
 
 
 def test_what_is_dropped_is_gone(project: Path) -> None:
     ahead.begin(project)
-    begun = waiting(project)
-    assert begun is not None
+    before = warm(project)
     ahead.drop()
-    assert begun.poll() is not None
-    assert waiting(project) is None
-
-
-def test_every_module_that_is_imported_ahead_is_there() -> None:
-    """A new version of DVC may have them elsewhere, which costs time and tells nobody."""
-    imports = "; ".join(f"import {name}" for name in dvc_command._USED)
-    subprocess.run([sys.executable, "-c", imports], check=True, timeout=60)
+    assert before.poll() is not None
+    assert run(project, "repro", "--single-item", "read")[::2] == (0, False)

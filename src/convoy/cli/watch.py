@@ -25,7 +25,7 @@ def dvc_above() -> tuple[int, str] | None:
     above = _up_to_dvc()
     if not above:
         return None
-    words = above[-1].cmdline()
+    words = _words(above[-1])
     first = next(n for n, word in enumerate(words) if word.endswith("dvc"))
     return above[-1].pid, " ".join(["dvc", *words[first + 1 :]])
 
@@ -48,9 +48,14 @@ def _up_to_dvc() -> list[Any]:
     above = []
     for process in psutil.Process().parents():
         above.append(process)
-        if any(part.endswith("dvc") for part in process.cmdline()[:4]):
+        if any(part.endswith("dvc") for part in _words(process)[:4]):
             return above
     return []
+
+
+def _words(process: Any) -> list[str]:
+    """Of its command line; one that the process itself has written (`setproctitle`) is in one piece."""
+    return " ".join(process.cmdline()).split()
 
 
 def _watch(callers: list[tuple[int, float]]) -> None:

@@ -1,68 +1,148 @@
-"""A DVC process begun ahead of its work: while one stage runs, the next one's DVC is imported.
+"""DVC commands of a run, forked from a process that has imported what they need (`convoy.pipeline.warm`).
 
-That takes most of a second, and one core of two is mostly idle between stages. What was begun and is not
-needed ends with this process: its stdin does.
+Where there is none, a command is begun by itself and does the same, later.
 """
 
 import json
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Any, Protocol
 
-from convoy.pipeline import dvc_command, lease
+from convoy.pipeline import dvc_command, lease, warm
 
-Process = subprocess.Popen[str]
 
-_LATER = "later"
+class Process(Protocol):
+    """A command that runs: of `subprocess.Popen` what a run needs."""
+
+    pid: int
+    stdout: IO[str] | None
+    returncode: int | Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+class Forked:
+    """A command that another process forked."""
+
+    def __init__(self, pid: int, output: int, code: int) -> None:
+        self.pid = pid
+        self.stdout: IO[str] | None = os.fdopen(output, encoding="utf-8", errors="replace")
+        self.returncode: int | Any = None
+        self._code = code
+
+    def poll(self) -> int | None:
+        """Its return code, None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its return code, negative for a signal.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs after `timeout` seconds.
+        """
+        if self.returncode is None:
+            ready, _, _ = select.select([self._code], [], [], timeout)
+            if not ready:
+                raise subprocess.TimeoutExpired("dvc", timeout or 0)
+            # Its own word, else that of the process that forked it. None of either: that one is gone, too.
+            said = os.read(self._code, 64).split()
+            self.returncode = int(said[0]) if said else -signal.SIGKILL
+            os.close(self._code)
+        return self.returncode
+
+
+class _Warm:
+    """A process that forks."""
+
+    def __init__(self, root: Path) -> None:
+        self._line, theirs = socket.socketpair()
+        self.leases = lease.descriptors()
+        self._guard = threading.Lock()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "convoy.pipeline.warm", str(theirs.fileno())],
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=(theirs.fileno(), *self.leases),
+            )
+
+    def fork(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Forked | None:
+        """A command; None where the process is gone."""
+        (output, its_output), (its_work, work), (code, its_code) = os.pipe(), os.pipe(), os.pipe()
+        try:
+            with self._guard:
+                socket.send_fds(self._line, [b"+"], [its_output, its_work, its_code])
+                answer = self._line.recv(warm.PID.size, socket.MSG_WAITALL)
+        except OSError:
+            answer = b""
+        finally:
+            for each in (its_output, its_work, its_code):
+                os.close(each)
+        if len(answer) < warm.PID.size:
+            for each in (output, work, code):  # one that was forked all the same reads of no work and ends
+                os.close(each)
+            return None
+        (pid,) = warm.PID.unpack(answer)
+        with suppress(BrokenPipeError), os.fdopen(work, "w", encoding="utf-8") as line:  # it was killed
+            json.dump({"arguments": list(arguments), "environment": dict(environment)}, line)
+        return Forked(pid, output, code)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._line.close()
+
+
 _guard = threading.Lock()
-_waiting: dict[Path, Process] = {}  # project -> the process that waits for arguments there
+_warm: dict[Path, _Warm] = {}  # by project
 
 
 def begin(root: Path) -> None:
-    """Begin a process for the next `start`, where none waits; what it inherits is of this moment."""
-    if not sys.platform.startswith("linux"):  # elsewhere it could not show what it is
+    """Begin the process for the next `start`, where there is none; what it inherits is of this moment."""
+    if not sys.platform.startswith("linux"):  # elsewhere a fork of so much is not sound
         return
     with _guard:
-        if root not in _waiting or _waiting[root].poll() is not None:
-            _waiting[root] = _open(root, [_LATER], os.environ)
+        if root in _warm and _warm[root].process.poll() is not None:
+            _warm.pop(root).end()
+        if root not in _warm:
+            _warm[root] = _Warm(root)
 
 
 def drop() -> None:
-    """End what waits."""
+    """End what `begin` began; commands go on."""
     with _guard:
-        for process in _waiting.values():
-            _end(process)
-        _waiting.clear()
+        for each in _warm.values():
+            each.end()
+        _warm.clear()
 
 
 def start(root: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Process:
     """`dvc ARGUMENTS…` in a process group of its own, with stdout and stderr in one pipe."""
     with _guard:
-        process = _waiting.pop(root, None)
-    if process is not None:
-        assert process.stdin is not None
-        told = json.dumps({"arguments": list(arguments), "environment": dict(environment)})
-        with suppress(OSError):  # it has ended
-            process.stdin.write(f"{told}\n")
-            process.stdin.close()
-        process.stdin = None  # as where it is begun now
-        if process.poll() is None:
-            return process
-        _end(process)
-    return _open(root, ["dvc", *arguments], environment)
-
-
-def _open(root: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Process:
-    return subprocess.Popen(
+        source = _warm.get(root)
+    forked = None
+    if source is not None and source.leases == lease.descriptors():
+        forked = source.fork(arguments, environment)
+    return forked or subprocess.Popen(
         # -P: this folder's modules must not stand before others; a path: the environment may name other code
-        [sys.executable, "-P", dvc_command.__file__, *arguments],
+        [sys.executable, "-P", dvc_command.__file__, "dvc", *arguments],
         cwd=root,
         env=environment,
-        stdin=subprocess.PIPE if arguments == [_LATER] else subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,12 +151,3 @@ def _open(root: Path, arguments: Sequence[str], environment: Mapping[str, str]) 
         start_new_session=True,
         pass_fds=lease.descriptors(),
     )
-
-
-def _end(process: Process) -> None:
-    process.kill()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-    process.wait()

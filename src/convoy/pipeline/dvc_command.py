@@ -1,38 +1,26 @@
 """DVC's command line as a run uses it: the same effects and the same dvc.lock, sooner.
 
     python -P dvc_command.py dvc ARGUMENTS…   `dvc ARGUMENTS…`
-    python -P dvc_command.py later            the same, with arguments and environment as a line of JSON on
-                                              stdin; DVC is imported while that is awaited
 
 - Each dependency is hashed once where DVC would hash it again and again (`hashed_once`).
 - Of dvc.lock only the stage that ran is written anew, in one step (`locked_in_place`).
-- The process may be begun ahead of its work (`convoy.pipeline.ahead`).
+- The process ends as soon as its work is done.
 
 This file imports nothing of convoy: it also runs beside the code of an earlier commit.
 """
 
 import atexit
-import ctypes
-import importlib
-import json
 import os
 import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-NAME = "dvc"  # of a process that was begun ahead and has its arguments
-_PR_SET_NAME = 15
-_USED = (
-    "dvc.analytics", "dvc.cli.parser", "dvc.data_cloud", "dvc.lock", "dvc.repo.open_repo", "dvc.repo.stage",
-    "dvc.repo.reproduce", "dvc.rwlock", "dvc.scm", "dvc.stage.run", "dvc.utils.strictyaml", "ruamel.yaml",
-    "dvc_data.hashfile.status", "dulwich.client", "dulwich.repo", "psutil",
-)  # fmt: skip
-
+NAME = "dvc"  # of a process that runs it (`ps -o comm`), where its command line does not say so
 _HEAD = "schema: '2.0'\nstages:\n"  # of dvc.lock
 _STAGE = re.compile(r"^(?=  \S)", re.MULTILINE)
 
@@ -146,38 +134,22 @@ def _entries(text: str) -> dict[str, str] | None:
     return {entry.partition("\n")[0]: entry for entry in entries}
 
 
-def _awaited() -> list[str] | None:
-    """The arguments that stdin brings, with the environment taken over; None where it ends without."""
-    for name in _USED:
-        with suppress(ImportError):  # another version of DVC
-            importlib.import_module(name)
-    line = sys.stdin.readline()
-    if not line:
-        return None
-    told = json.loads(line)
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, NAME.encode())
-    os.environ.clear()
-    os.environ.update(told["environment"])
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    arguments: list[str] = told["arguments"]
-    sys.argv = [sys.argv[0], "dvc", *arguments]
-    return arguments
-
-
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
+    """DVC's exit code for `dvc ARGUMENTS…`."""
     from dvc.cli import main as dvc
 
     with hashed_once(), locked_in_place():
-        return int(dvc(arguments) or 0)
+        return int(dvc(list(arguments)) or 0)
 
 
-if __name__ == "__main__":
-    given = _awaited() if sys.argv[1] == "later" else sys.argv[2:]
-    code = main(given) if given is not None else 0
-    threading._shutdown()  # type: ignore[attr-defined]  # as Python's own end, which takes apart what DVC imported
+def leave(code: int) -> NoReturn:
+    """As Python's own end, which takes apart what DVC imported, but for that."""
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[2:]))

@@ -42,7 +42,7 @@ _CHATTER = (
     "Data and pipelines are up to date",
 )
 
-_running: set["subprocess.Popen[str]"] = set()
+_running: set[ahead.Process] = set()
 _ended = threading.Event()
 
 
@@ -70,7 +70,7 @@ def repro(
         line: receives each line of output as it comes.
         options: more options of `dvc repro`.
         variables: of the environment, beside this process's own.
-        follows: another stage does, whose DVC can be begun.
+        follows: another stage does, for which a process shall be warm.
     """
     arguments = ["--wait-for-lock", "repro", *options, "--single-item", stage]
     while True:
@@ -227,7 +227,7 @@ def ending() -> bool:
     return _ended.is_set()
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
+def _end_group(process: ahead.Process) -> None:
     """SIGTERM to the whole group, SIGKILL to what is left after a grace period."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
