@@ -179,8 +179,8 @@ def _conducted(checked: bool, fresh: list[str] | None) -> summary.Result:
     if graph.keys() - known:
         if checks is None and not checked:
             checks = check.submit()
-        ahead.begin(ROOT)
         client.warm()
+        ahead.begin(ROOT)  # behind what sets variables: a stage of another environment begins anew
     try:
         _run(config, graph, known, checks)
     except BaseException as error:

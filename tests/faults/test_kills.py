@@ -18,6 +18,7 @@ from tests.faults.interrupting import (
     quiet,
     small_project,
     started,
+    wait_for,
 )
 from tests.project import run
 
@@ -122,6 +123,8 @@ def test_a_stage_goes_on_without_the_process_that_it_was_forked_from(
     """The stages after it begin by themselves, or are forked from another such process."""
     project = small_project(tmp_path / "project")
     with started(project, "convoy", "run") as process:
+        stage = wait_for(project, "convoy stage train")
+        assert stage.cmdline()[0] == "convoy stage train", "it was not forked"
         hit(project, WARM, number, "convoy stage train")
         assert process.wait(SECONDS) == 0, log(project)[-3000:]
     assert "Retry 1/" not in log(project)

@@ -32,9 +32,8 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _POLL_SECONDS = 0.01  # between two looks at a lock that another process holds
-_ANSWER_SECONDS = (
-    10.0  # for a server to say that it is there: one that hangs keeps a connection open for ever
-)
+# For a server to say that it is there: one that hangs keeps a connection open for ever.
+_ANSWER_SECONDS = 10.0
 _BUSY_SECONDS = 90.0  # for another program to let go of a SQLite database
 
 
