@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import ROUNDS, Report, Unavailable, machine
+from benchmarks.measure import ROUNDS, Report, Unavailable, machine, under
 from convoy import environment
 
 _WIDTH = 110  # of the tables where the output is no terminal
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
             try:
                 report = import_module(f"benchmarks.{name}").run(
                     options.rounds,
-                    lambda text, name=name, status=status: status.update(f"{name}: {text}"),
+                    under(name, status.update),
                     **more,
                 )
             except Unavailable as error:

@@ -15,9 +15,10 @@ from typing import Any
 
 from benchmarks import digits
 from benchmarks.epoch import best_precision, conditions, task
-from benchmarks.measure import Report, in_turns, ratio, spread, verdict
+from benchmarks.measure import Report, in_turns, ratio, spread, under, verdict
 from benchmarks.ours import Timed, turn, whole
 from benchmarks.peers import plain_lightning
+from benchmarks.prepared import Prepared
 from convoy.config.model import LeNet5Config, MnistCnnConfig, ModelConfig
 from convoy.data.augment import Policy
 
@@ -57,7 +58,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
 
 
 def _model(
-    data: digits.Prepared, model: ModelConfig, rounds: int, progress: Callable[[str], None]
+    data: Prepared, model: ModelConfig, rounds: int, progress: Callable[[str], None]
 ) -> tuple[list[list[str]], dict[str, Any]]:
     """Rows of one model, and their numbers."""
     best = best_precision()
@@ -70,7 +71,7 @@ def _model(
     sides = {"ours": turn(lambda: whole(fast, policy), kept["ours"])}
     for name, (job, workers) in peers.items():
         sides[name] = turn(partial(plain_lightning, job, workers), kept[name])
-    seconds = in_turns(sides, rounds, lambda text: progress(f"{model.name}: {text}"))
+    seconds = in_turns(sides, rounds, under(model.name, progress))
     steps = {timed.steps for runs in kept.values() for timed in runs}
     assert len(steps) == 1, f"the sides took different numbers of steps: {steps}"
     ratios = {name: ratio(seconds["ours"], seconds[name]) for name in peers}

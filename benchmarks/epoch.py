@@ -18,6 +18,7 @@ from benchmarks import digits
 from benchmarks.measure import Report, in_turns, ratio, spread, verdict
 from benchmarks.ours import Task, Timed, bare, turn, whole
 from benchmarks.peers import loop, random_order
+from benchmarks.prepared import Prepared
 from convoy.config.model import ModelConfig
 from convoy.data.loader import BatchLoader, batch_key
 from convoy.training.precision import Name, Precision, has_bf16_units
@@ -29,7 +30,7 @@ _TOLERANCE = 1e-6
 OURS, BARE, LOOP, SAVING = "convoy", "convoy, no callbacks", "PyTorch loop", "PyTorch loop that saves"
 
 
-def task(data: digits.Prepared, model: ModelConfig, precision: Name, epochs: int = _EPOCHS) -> Task:
+def task(data: Prepared, model: ModelConfig, precision: Name, epochs: int = _EPOCHS) -> Task:
     """A short training with the default recipe's optimiser, schedule and batch size."""
     config = data.config.train.model_copy(update={"epochs": epochs, "precision": precision})
     return Task(data, model, config, Precision(precision))

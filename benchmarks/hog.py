@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import Report, in_turns, ratio, spread
+from benchmarks.measure import Report, in_turns, ratio, spread, under
 from convoy.config.classical import HogConfig
 from convoy.data import hog, store
 from convoy.data.loader import BatchLoader
@@ -47,7 +47,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
                     "numpy, one": partial(_seconds, partial(_one_by_one, images)),
                 },
                 rounds,
-                lambda text, name=name: progress(f"{name}: {text}"),
+                under(name, progress),
             )
             same = np.array_equal(
                 classical.features(net, loader, threads), classical.features(net, loader, 1)

@@ -76,8 +76,8 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
         seconds = _epochs(where / "mnist", Path(folder), rounds, progress)
         value = ratio(seconds["with"], seconds["without"])
         name = f"epoch of mnist_cnn, {best_precision()}, 1 thread"
-        sides = [spread(seconds[side]) for side in ("without", "with")]
-        rows.append([name, *sides, f"{value:.2f}", verdict(value, EPOCH)])
+        taken = [spread(seconds[side]) for side in ("without", "with")]
+        rows.append([name, *taken, f"{value:.2f}", verdict(value, EPOCH)])
         found["epoch"] = {"seconds": seconds, "ratio": value, "pictures": _TRAINED}
     return Report(
         title="(a), (b) the loader: pictures a second; and an epoch without and with augmentation, seconds",

@@ -32,6 +32,11 @@ class Report:
         return asdict(self)
 
 
+def under(name: str, progress: Callable[[str], None]) -> Callable[[str], None]:
+    """`progress` of a part: what it is told has the part's name before it."""
+    return lambda text: progress(f"{name}: {text}")
+
+
 def in_turns(
     sides: Mapping[str, Side], rounds: int, progress: Callable[[str], None]
 ) -> dict[str, list[float]]:

@@ -51,7 +51,7 @@ class Task:
 
     @property
     def objective(self) -> Classification:
-        return Classification(self.data.config.objective)
+        return Classification(self.data.objective)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def loop(task: Task, order: Order, reseed: Reseed | None = None, save: Path | No
     )
     factor = schedules.factor(config.schedule, epochs=config.epochs, steps_per_epoch=steps_per_epoch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    criterion = nn.CrossEntropyLoss(label_smoothing=task.data.config.objective.label_smoothing)
+    criterion = nn.CrossEntropyLoss(label_smoothing=task.data.objective.label_smoothing)
     bf16 = task.precision.name == "bf16"
     set_up = time.perf_counter() - start
     ends, history, steps = [time.perf_counter()], [], 0

@@ -93,13 +93,13 @@ def _engines(stock: shelf.Shelf) -> dict[str, Side]:
     def through(contents: list[np.ndarray] | list[bytes]) -> Side:
         def side() -> float:
             start = time.perf_counter()
-            done = sum(len(batch.probabilities) for batch in engine.classify_all(predictor, contents))
+            done = sum(len(batch.rows) for batch in engine.classify_all(predictor, contents))
             assert done == len(images)
             return time.perf_counter() - start
 
         return side
 
-    found = np.concatenate([b.probabilities for b in engine.classify_all(predictor, arrays)]).argmax(axis=1)
+    found = np.concatenate([b.rows for b in engine.classify_all(predictor, arrays)]).argmax(axis=1)
     (logits,) = session.run(None, {"images": images})
     assert np.array_equal(found, logits.argmax(axis=1))
     return {ENGINE: through(arrays), BARE: bare, FILES: through(files)}

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from benchmarks.measure import Report, in_turns, ratio, spread
+from benchmarks.measure import Report, in_turns, ratio, spread, under
 from convoy import io
 from convoy.config.data import DataConfig, PrepareConfig
 from convoy.data import manifest
@@ -61,7 +61,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
                     "threads": partial(_seconds, job, "threads"),
                 },
                 rounds,
-                lambda text, name=name: progress(f"{name}: {text}"),
+                under(name, progress),
             )
             found[name] = {"seconds": seconds, "gain": ratio(seconds["one process"], seconds["all cores"])}
             found[name]["gain_of_threads"] = ratio(seconds["one process"], seconds["threads"])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convoy.config.objective import ClassificationConfig
 from convoy.config.schema import Config
 from convoy.data.store import Store
 from convoy.io import read_json
@@ -21,6 +22,12 @@ class Prepared:
     train: Store
     val: Store
     preprocessor: dict[str, Any]
+
+    @property
+    def objective(self) -> ClassificationConfig:
+        """What is learned; the peers know nothing else."""
+        assert isinstance(self.config.objective, ClassificationConfig)
+        return self.config.objective
 
     @property
     def transforms(self) -> list[dict[str, Any]]:

@@ -28,9 +28,9 @@ from convoy.config.load import load
 from convoy.config.schema import Config
 from convoy.environment import default_tracking_uri
 from convoy.errors import ConvoyError, GateRefused
-from convoy.gate import paired
+from convoy.gate import evidence, paired
 from convoy.gate.objectives.classification import Scores
-from convoy.gate.rules import Evidence
+from convoy.gate.rules import Doubt, Evidence
 from convoy.registry import aliases, client, ledger, promotion
 
 RACES_A_ROUND = 200  # 5 rounds: 1,000 races
@@ -142,9 +142,9 @@ def _repair(own: Any, name: str, better: str) -> None:
 
 def _promoter(orders: Connection, root: Path, locked: bool) -> None:
     """A process that promotes what it is told to, until it is told None."""
-    promotion.evidence.gather = _gather
+    evidence.gather = _gather
     if not locked:
-        promotion.lock = lambda *_: nullcontext()  # type: ignore[assignment]
+        promotion.lock = lambda *_: nullcontext()  # type: ignore[assignment, attr-defined]
     config = load(root / "params.yaml")
     own = client.connect(root)
     orders.send("ready")
@@ -183,10 +183,10 @@ def _promoters(root: Path, locked: bool) -> Iterator[list[Connection]]:
 
 
 def _gather(
-    root: Path, config: Config, bundle: Path, champion: tuple[str, Path] | None, *doubts: Any
+    root: Path, config: Config, bundle: Path, champion: tuple[str, Path] | None, tree: Doubt, data: Doubt
 ) -> Evidence:
     """In place of `evidence.gather`: the answers follow from the quality that a bundle names."""
-    del root, doubts
+    del root, tree, data
     quality = _quality(bundle)
     other = None if champion is None else _quality(champion[1])
     scores = _scores(quality, other)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Report, faster, in_turns
 from convoy.data import ragged, store
-from convoy.data.loader import BatchLoader
+from convoy.data.loader import Augment, BatchLoader
 from convoy.data.modalities.sequence.augmenting import Policy
 from convoy.data.modalities.sequence.batching import VALUES, loading
 from convoy.data.store import Store
@@ -70,7 +70,7 @@ def _ours(
         [Store.open(folder)],
         batch_size=_BATCH,
         shuffle=True,
-        augment=Policy([{"name": "jitter", "sigma": _SIGMA}]),
+        augment=cast(Augment, Policy([{"name": "jitter", "sigma": _SIGMA}])),
         workers=workers,
         loading=loading({}),
     )

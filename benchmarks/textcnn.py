@@ -124,7 +124,7 @@ def loop(task: Task) -> Timed:
         config.schedule, epochs=config.epochs, steps_per_epoch=-(-len(ids) // config.batch_size)
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    criterion = nn.CrossEntropyLoss(label_smoothing=task.data.config.objective.label_smoothing)
+    criterion = nn.CrossEntropyLoss(label_smoothing=task.data.objective.label_smoothing)
     bf16 = task.precision.name == "bf16"
     set_up = time.perf_counter() - start
     ends, history, steps = [time.perf_counter()], [], 0

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from benchmarks import reviews
 from benchmarks.measure import Report, faster, in_turns
 from benchmarks.sequences import epoch_of, epoch_of_peer
 from benchmarks.textcnn import sentences
-from convoy.data.loader import BatchLoader
+from convoy.data.loader import Augment, BatchLoader
 from convoy.data.modalities.text import tokens
 from convoy.data.modalities.text.augmenting import Policy
 from convoy.data.modalities.text.batching import loading
@@ -41,7 +42,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
             [data.train],
             batch_size=_BATCH,
             shuffle=True,
-            augment=Policy([{"name": "unknown", "rate": _RATE}]),
+            augment=cast(Augment, Policy([{"name": "unknown", "rate": _RATE}])),
             workers=workers,
             loading=loading(data.preprocessor),
         )

@@ -18,7 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.measure import Report, in_turns, ratio
+from benchmarks.measure import Report, in_turns, ratio, under
 
 METRICS = 1000
 _NAMES = 8  # a step
@@ -34,7 +34,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
         store = f"sqlite:///{root / '.convoy' / 'mlflow.db'}"
         for place in ("SQLite", "server"):
             with _place(place, store, root) as uri:
-                seconds = _measure(root, uri, rounds, lambda text, place=place: progress(f"{place}: {text}"))
+                seconds = _measure(root, uri, rounds, under(place, progress))
             share = ratio(seconds["batches"], seconds["log_metric"])
             data[place] = {**{name: median(times) for name, times in seconds.items()}, "ratio": share}
             rows.append(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.measure import Report, in_turns, ratio, spread, verdict
+from benchmarks.measure import Report, in_turns, ratio, spread, under, verdict
 from convoy.config.data import ChecksConfig, DataConfig, ValidateConfig
 from convoy.data import manifest, workers
 from convoy.layout import STATE
@@ -38,7 +38,7 @@ def run(rounds: int, progress: Callable[[str], None]) -> Report:
             base = Path(folder) / name.replace(" ", "")
             progress(f"writing {count:,} {name}")
             size = _write(base, count, write)
-            seconds = _seconds(base, rounds, lambda text, name=name: progress(f"{name}: {text}"))
+            seconds = _seconds(base, rounds, under(name, progress))
             first, second = (
                 ratio(seconds["first"], seconds["peer"]),
                 ratio(seconds["second"], seconds["first"]),

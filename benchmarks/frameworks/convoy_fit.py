@@ -33,10 +33,11 @@ def main() -> None:
         turns = Turns("convoy", "torch")
 
         class OnCall(Journal):
-            def append(self, event: str, **fields: Any) -> None:
-                super().append(event, **fields)
+            def append(self, event: str, *, synced: bool = False, **fields: Any) -> dict[str, Any]:
+                entry = super().append(event, synced=synced, **fields)
                 if event == "metrics":
                     turns.done(fields["values"]["val_accuracy"])
+                return entry
 
         whole(task, None, journal=OnCall)
 

@@ -99,7 +99,7 @@ def main() -> None:
             enable_model_summary=False,
             default_root_dir=folder,
         )
-        trainer.fit(Module(), *loaders)
+        trainer.fit(Module(), train_dataloaders=loaders[0], val_dataloaders=loaders[1])
 
 
 if __name__ == "__main__":
