@@ -113,9 +113,7 @@ class BatchLoader:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        whole, rest = divmod(self.samples, self.batch_size)
-        joined = self.shuffle and rest == 1 and whole > 0
-        return whole + (rest > 0 and not joined)
+        return batches(self.samples, self.batch_size) if self.shuffle else -(-self.samples // self.batch_size)
 
     @property
     def samples(self) -> int:
@@ -200,6 +198,14 @@ class BatchLoader:
             values, bounds = _joined(pieces, len(indices))
             parts |= {name: values, ragged.offsets_of(name): bounds}
         return parts
+
+
+def batches(samples: int, batch_size: int) -> int:
+    """In a shuffled epoch: a single last sample goes into the batch before, as one alone teaches no
+    normalisation anything.
+    """
+    whole, rest = divmod(samples, batch_size)
+    return whole + (rest > (1 if whole else 0))
 
 
 def _of_like_length(

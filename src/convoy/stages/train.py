@@ -21,7 +21,7 @@ from convoy.config.model import ModelConfig, fitted
 from convoy.config.objective import ObjectiveConfig
 from convoy.config.train import TrainConfig
 from convoy.data import policies
-from convoy.data.loader import Loading
+from convoy.data.loader import Loading, batches
 from convoy.data.mixing import Mixing
 from convoy.data.store import Store
 from convoy.errors import ConfigError
@@ -212,10 +212,8 @@ class _Job:
         """Of a rank, in any batch of an epoch."""
         size, ranks = self.config.batch_size, self.config.distributed.ranks
         samples = sum(len(store) for store in self.stores)
-        last = samples % size
-        if last == 1 and samples > size:  # it goes into the batch before
-            last = 0
-        return max(1, min(size, last or size) // ranks)
+        last = samples - (batches(samples, size) - 1) * size
+        return max(1, min(size, last) // ranks)
 
     def _learns_from_one(self) -> None:
         """Raises:
