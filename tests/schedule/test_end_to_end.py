@@ -246,10 +246,10 @@ def trains(pid: int) -> bool:
     """Whether a `convoy stage train` runs below a process, for a moment already."""
     for process in psutil.Process(pid).children(recursive=True):
         try:
-            command = process.cmdline()
+            command = " ".join(process.cmdline())
         except psutil.Error:
             continue
-        if command[-2:] == ["stage", "train"]:
+        if command.rstrip().endswith("convoy stage train"):
             journals = Path(process.cwd()).glob(".convoy/runs/*/journal.jsonl")
             return any('"metrics"' in journal.read_text() for journal in journals)
     return False
