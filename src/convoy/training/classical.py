@@ -35,9 +35,9 @@ from convoy.training.progress import say
 PRECISION = Precision("fp32")
 ENDED_BY = "fit"
 _BATCH = 32
-# Pixels of a batch of pictures: what is worked on stays near the processor, and each operation is long enough
-# for another thread to work meanwhile (28 × 28: with 32 a batch, two threads were slower than one).
-_PIXELS, _FEWEST, _MOST = 1 << 17, 16, 256
+# Numbers of a batch of pictures: what is worked on stays near the processor, and each operation is long
+# enough for another thread to work meanwhile (28 × 28: with 32 a batch, two threads were slower than one).
+_NUMBERS, _FEWEST, _MOST = 3 << 17, 16, 512
 # Settings of a training in epochs, as `runs` would show them.
 _UNUSED = (
     "optimizer.", "schedule.", "early_stopping", "batch_size", "loss", "label_smoothing",
@@ -145,8 +145,7 @@ def _together(store: Store) -> int:
     """Samples whose features are computed at once."""
     if not store.sample_bytes:
         return _BATCH
-    pixels = math.prod(store.images.shape[1:3])
-    return min(_MOST, max(_FEWEST, _PIXELS // pixels))
+    return min(_MOST, max(_FEWEST, _NUMBERS // math.prod(store.images.shape[1:])))
 
 
 def described(model: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:

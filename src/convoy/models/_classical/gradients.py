@@ -12,19 +12,24 @@ def gradients(pixels: Tensor) -> tuple[Tensor, Tensor]:
     padded = functional.pad(pixels, (1, 1, 1, 1), mode="replicate")
     x = padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]
     y = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]
-    best_x, best_y = x[:, 0], y[:, 0]
+    if pixels.shape[1] == 1:
+        return x[:, 0], y[:, 0]
+    steep = x**2 + y**2
+    best, best_x, best_y = steep[:, 0], x[:, 0], y[:, 0]
     for channel in range(1, pixels.shape[1]):
-        other_x, other_y = x[:, channel], y[:, channel]
-        steeper = other_x**2 + other_y**2 > best_x**2 + best_y**2
-        best_x, best_y = torch.where(steeper, other_x, best_x), torch.where(steeper, other_y, best_y)
+        steeper = (steep[:, channel] > best).to(x.dtype)  # as numbers: `torch.where` takes twice as long
+        best = torch.maximum(best, steep[:, channel])
+        best_x = best_x + (x[:, channel] - best_x) * steeper
+        best_y = best_y + (y[:, channel] - best_y) * steeper
     return best_x, best_y
 
 
 def by_orientation(x: Tensor, y: Tensor, bins: int, turn: float, cell: int, stride: int) -> Tensor:
     """(N, H, W) twice -> (N, bins, rows, columns): of each cell, how much of its gradients points where.
 
-    The strength of a gradient is shared between the two nearest bins. One bin after the other: so what is
-    worked on stays in the processor's cache.
+    The strength of a gradient is shared between the two nearest bins: what has gone past a bin, from 0 to 1,
+    is the next one's, so a bin has what went past the one before less what went past itself. One bin after
+    the other: so what is worked on stays in the processor's cache.
 
     Args:
         turn: over which the bins go round: pi, where opposite directions are one, or 2 pi.
@@ -33,12 +38,14 @@ def by_orientation(x: Tensor, y: Tensor, bins: int, turn: float, cell: int, stri
     """
     strength = (x**2 + y**2).sqrt()
     place = torch.remainder(torch.atan2(y, x) * (bins / turn), bins)
-    sums = []
-    for number in range(bins):
-        away = (place - number).abs()
-        share = (1 - torch.minimum(away, bins - away)).clamp(min=0) * strength
-        sums.append(functional.avg_pool2d(share[:, None], cell, stride=stride))
-    return torch.cat(sums, dim=1) * cell**2
+
+    def of_cells(values: Tensor) -> Tensor:
+        return functional.avg_pool2d(values[:, None], cell, stride=stride)
+
+    past = [of_cells((place - number).clamp(0, 1) * strength) for number in range(bins)]
+    before = [of_cells(strength) + past[-1], *past[:-1]]  # what is past the last bin goes to the first
+    sums = [earlier - later for earlier, later in zip(before, past, strict=True)]
+    return torch.cat(sums, dim=1).clamp(min=0) * cell**2
 
 
 def reducing(before: int, after: int) -> Tensor:
