@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -141,6 +142,18 @@ def test_a_command_that_takes_longer_is_waited_for_again(project: Path) -> None:
             process.wait(0.1)
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(SECONDS) == -signal.SIGTERM
+
+
+def test_several_threads_may_wait_for_a_command(project: Path) -> None:
+    """As when a run is ended: the thread of its task waits, and the one that ends it."""
+    calls(project, "sleep 60")
+    ahead.begin(project)
+    with begun(project, "repro", "--single-item", "read") as process, ThreadPoolExecutor(8) as threads:
+        waits = [threads.submit(process.wait, SECONDS) for _ in range(8)]
+        wait_for(process, "sleep 60")
+        os.killpg(process.pid, signal.SIGTERM)
+        assert [each.result() for each in waits] == [-signal.SIGTERM] * 8
+        assert process.poll() == -signal.SIGTERM
 
 
 def test_it_is_a_dvc_command_once_it_works_and_none_while_nothing_is_wanted(project: Path) -> None:

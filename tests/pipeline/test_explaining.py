@@ -157,6 +157,18 @@ def test_a_run_that_ended_its_stages_itself_says_why(record: Record, tmp_path: P
     assert found.message == away
 
 
+def test_a_stage_that_was_not_begun_any_more_does_not_say_why(record: Record, tmp_path: Path) -> None:
+    stage(record, "prepare", Ending(code=0))
+    unbegun = Ending(code=None, message="stage augment was not started: the run is ending")
+    record.add("stage", stage="augment", attempt=1)
+    record.add("stage end", stage="augment", **asdict(unbegun), ran=False)
+    record.end(Ending(code=None, signal=15))
+    away = "error 5: the temporary Prefect server ended in the middle of the run (signal 9)"
+    record.end(Ending(code=5, message=away))
+    found = explain(tmp_path)
+    assert (found.status, found.cause, found.message) == ("failed", "server away", away)
+
+
 def test_a_refusal_is_no_failed_stage(record: Record, tmp_path: Path) -> None:
     stage(record, "package", Ending(code=0))
     record.end(error(GateRefused("worse by 0.1")))

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,13 +32,15 @@ class Process(Protocol):
 
 
 class Forked:
-    """A command that another process forked."""
+    """A command that another process forked. Several threads may wait for it."""
 
     def __init__(self, pid: int, output: int, code: int) -> None:
         self.pid = pid
         self.stdout: IO[str] | None = os.fdopen(output, encoding="utf-8", errors="replace")
         self.returncode: int | Any = None
-        self._code = code
+        self._code = code  # stays open while somebody may look at it
+        self._guard = threading.Lock()
+        weakref.finalize(self, os.close, code)
 
     def poll(self) -> int | None:
         """Its return code, None while it runs."""
@@ -55,10 +58,11 @@ class Forked:
             ready, _, _ = select.select([self._code], [], [], timeout)
             if not ready:
                 raise subprocess.TimeoutExpired("dvc", timeout or 0)
-            # Its own word, else that of the process that forked it. None of either: that one is gone, too.
-            said = os.read(self._code, 64).split()
-            self.returncode = int(said[0]) if said else -signal.SIGKILL
-            os.close(self._code)
+            with self._guard:
+                if self.returncode is None:
+                    # Its own word, else of the process that forked it. None of either: that one is gone, too.
+                    said = os.read(self._code, 64).split()
+                    self.returncode = int(said[0]) if said else -signal.SIGKILL
         return self.returncode
 
 

@@ -93,7 +93,8 @@ def explain(root: Path, wanted: str | None = None) -> Explanation:
     failed = last is not None and last["event"] == "stage end" and not history.ending(last).ok
     if told is not None and failed and last is not None and told.code not in (0, 2, 6) and not told.signal:
         stage = history.ending(last)
-        told = told if told.code and stage.signal else stage  # a run that ended its stages itself says why
+        ended = stage.signal or not last.get("ran", True)  # in its course, or before it had begun
+        told = told if told.code and ended else stage  # a run that ended its stages itself says why
     status, cause, ending = _judge(told, [owner for owner in owners if owner])
     training = _training(root, first["t"], end["t"] if end else None)
     at = "" if last is None or status in ("done", "refused") or not (failed or _open(last)) else last["stage"]

@@ -26,9 +26,7 @@ class _Server:
     def __init__(self, control: socket.socket, begun: Begun | None) -> None:
         self._control = control
         self._begun = begun
-        self._children: dict[
-            int, tuple[int, int]
-        ] = {}  # descriptor of a process -> its number, and for its code
+        self._children: dict[int, tuple[int, int]] = {}  # of a process: its number, and where its code goes
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
 

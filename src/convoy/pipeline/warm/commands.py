@@ -2,7 +2,7 @@
 
 import json
 import os
-import shlex
+import re
 import shutil
 import signal
 import sys
@@ -20,6 +20,7 @@ from convoy.ending import leave
 from convoy.pipeline import dvc_command
 from convoy.pipeline.warm.imports import Begun
 
+_STAGE = re.compile(r"convoy stage [a-z]+")  # what needs no shell
 _FAILED = 70  # EX_SOFTWARE: a fault of this file, not of what it runs
 
 
@@ -60,15 +61,14 @@ def _runs_in(waiting: Waiting) -> Iterator[None]:
     theirs = run._run
 
     def ours(executable: str | None, cmd: str, **options: Any) -> None:
-        words = shlex.split(cmd)
         known = options.keys() == {"cwd", "env", "close_fds", "shell"} and not options["shell"]
-        if waiting.used or not known or words[:2] != ["convoy", "stage"] or len(words) != 3:
+        if waiting.used or not known or not _STAGE.fullmatch(cmd):
             theirs(executable, cmd, **options)
             return
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as DVC does: it is the command's to answer
         try:
             command = run._make_cmd(executable, cmd)
-            code = waiting.run(command, words, os.fspath(options["cwd"]), options["env"])
+            code = waiting.run(command, cmd.split(), os.fspath(options["cwd"]), options["env"])
         finally:
             signal.signal(signal.SIGINT, before)
         if code:
