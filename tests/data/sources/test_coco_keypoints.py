@@ -16,7 +16,7 @@ from convoy.data.sources import coco_keypoints
 from convoy.data.sources._base import Scan
 from convoy.errors import DataError
 from tests.data.sources import toys_coco_keypoints as toys
-from tests.data.sources.test_label_studio import mutated
+from tests.data.sources.anything import mutated
 
 DATA = DataConfig(source="coco_keypoints", path="toy", table="annotations/points.json")
 Content = dict[str, Any]

@@ -5,7 +5,6 @@ import json
 import math
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from convoy.data.sources import label_studio
 from convoy.data.sources._pictures import Pictures
 from convoy.data.sources._references import find
 from convoy.errors import DataError
+from tests.data.sources.anything import mutated
 from tests.data.sources.label_studio_scans import data, pictures, scanned
 from tests.data.sources.toys_label_studio import annotation, choice, point, task, write_export
 
@@ -206,17 +206,6 @@ def test_no_annotation_at_all_is_refused(tmp_path: Path) -> None:
             scanned(tmp_path, [task(1, "1.jpg", annotations)])
     with pytest.raises(DataError, match="no single control of Choices or KeyPointLabels; there are: none"):
         scanned(tmp_path, [task(1, "1.jpg", [annotation()])])
-
-
-def mutated(value: Any, draw: random.Random) -> Any:
-    """A JSON value in which a few things are replaced by others."""
-    if draw.random() < 0.03:
-        return draw.choice([None, True, -1, 0, 1e400, math.nan, "", "x", [], {}, [[]], [{}], ["a", 1]])
-    if isinstance(value, dict):
-        return {key: mutated(each, draw) for key, each in value.items() if draw.random() > 0.02}
-    if isinstance(value, list):
-        return [mutated(each, draw) for each in value]
-    return value
 
 
 @pytest.mark.parametrize("form", ["json", "json_min"])
