@@ -5,7 +5,6 @@ Where there is none, a command is begun by itself and does the same, later.
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from multiprocessing import connection
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -55,8 +55,7 @@ class Forked:
             subprocess.TimeoutExpired: it still runs after `timeout` seconds.
         """
         if self.returncode is None:
-            ready, _, _ = select.select([self._code], [], [], timeout)
-            if not ready:
+            if not connection.wait([self._code], timeout):
                 raise subprocess.TimeoutExpired("dvc", timeout or 0)
             with self._guard:
                 if self.returncode is None:

@@ -217,9 +217,9 @@ def end_all() -> None:
     What a signal handler calls before it unwinds the stack.
     """
     _ended.set()
-    ahead.drop()
     for process in list(_running):
         _end_group(process)
+    ahead.drop()  # after them: it knows how they ended
 
 
 def ending() -> bool:

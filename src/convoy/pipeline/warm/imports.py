@@ -5,13 +5,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import convoy
 from convoy import plugins
 from convoy.layout import PARAMS
+
+if TYPE_CHECKING:
+    from convoy.config.schema import Config
 
 DVC = (
     "dvc.analytics", "dvc.cli.parser", "dvc.data_cloud", "dvc.lock", "dvc.repo.open_repo", "dvc.repo.stage",
@@ -48,6 +51,7 @@ _PACKAGES = ("site-packages", "dist-packages")
 
 
 def steps(stages: bool) -> Iterator[Callable[[], Any]]:
+    """Imports, one after the other: what DVC needs, and what the stages do, if `stages`."""
     for name in (*DVC, *(STAGES if stages else ())):
         yield partial(importlib.import_module, name)
         for kind in _PARTS.get(name, ()):
@@ -55,9 +59,7 @@ def steps(stages: bool) -> Iterator[Callable[[], Any]]:
 
 
 def _import_part(kind: str) -> None:
-    from convoy.config.load import load
-
-    config = load(PARAMS)
+    config = _config()
     if kind in plugins.OF_OBJECTIVES:
         name: str = config.objective.name
     elif kind in ("source", "model"):
@@ -65,6 +67,13 @@ def _import_part(kind: str) -> None:
     else:
         name = config.data.modality
     plugins.load(kind, name)
+
+
+@cache
+def _config() -> "Config":
+    from convoy.config.load import load
+
+    return load(PARAMS)
 
 
 @dataclass(frozen=True)
@@ -77,9 +86,7 @@ class Begun:
     @classmethod
     def now(cls) -> "Begun":
         code = [str(path) for path in Path(convoy.__file__).parent.rglob("*.py")]
-        packages = [
-            path for path in sys.path if Path(path).name in _PACKAGES
-        ]  # each brings or takes a folder
+        packages = [path for path in sys.path if Path(path).name in _PACKAGES]  # a package is a folder there
         return cls(dict(os.environ), {path: _stamp(path) for path in (*code, *packages)})
 
     def differs(self, environment: Mapping[str, str]) -> bool:
